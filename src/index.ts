@@ -1,0 +1,1 @@
+export { SeqlogError } from "./errors.ts";
