@@ -1,0 +1,227 @@
+/**
+ * Opens a directory log for writing: creates it, or brings what is there into order. Holds the
+ * writer's lock. The order of the steps is the order of DESIGN.md's recovery table; a step that
+ * finds damage changes nothing, and a crash after any step leaves a directory that the same steps
+ * bring into order again.
+ */
+import { SeqlogError } from "../errors.ts";
+import { headerAt, headerLength } from "../format/record.ts";
+import { millisecondsOfId } from "../format/uuid.ts";
+import { asOffset } from "../numbers.ts";
+import { IndexFile } from "../segment/index-file.ts";
+import { recordOfEntry } from "../segment/inspect.ts";
+import { type SegmentRecovery, damaged, recoverSegment } from "../segment/recover-segment.ts";
+import { indexAnew, tailPath } from "../segment/redo.ts";
+import { walkChain } from "../segment/walk-chain.ts";
+import { describeProblem } from "../format/record.ts";
+import { type Plan, readAt } from "../storage/plan.ts";
+import type { Machine, OpenMode, Storage, StorageFile } from "../storage/storage.ts";
+import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
+import { type Listing, type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
+
+/** A segment that is no longer written. */
+export interface SealedSegment {
+  readonly base: number;
+  readonly nextSeq: number;
+  readonly bytes: number;
+}
+
+/** A directory in order. */
+export interface Recovered {
+  readonly manifest: Manifest;
+  readonly sealed: SealedSegment[];
+  readonly active: SegmentRecovery & { readonly base: number };
+  /** Milliseconds in the last id; 0 when there is none. */
+  readonly lastIdMs: number;
+  /** Record indexes of sealed segments that were made anew. */
+  readonly indexesRebuilt: number;
+}
+
+/** What a new log is made as; a log that is there keeps what it is. */
+export interface Creation {
+  readonly create: boolean;
+  readonly idVersion: 4 | 7;
+}
+
+/** All of it. The directory exists. */
+export function* recoverDirectory(machine: Machine, directory: string, creation: Creation): Plan<Recovered> {
+  const { storage } = machine;
+  const manifest =
+    (yield* loadManifest(storage, directory)) ?? create(machine, directory, creation, listDirectory(storage, directory));
+  removeLeftovers(storage, directory, manifest);
+  const names = listDirectory(storage, directory).logs;
+  const active = names.at(-1);
+  if (active === undefined || (names[0] as SegmentName).base > manifest.firstSeq) {
+    const missing = logPath(directory, { base: manifest.firstSeq, generation: manifest.generation });
+    throw damaged(missing, 0, `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`);
+  }
+  let indexesRebuilt = 0;
+  const sealed: SealedSegment[] = [];
+  for (const [i, name] of names.entries()) {
+    if (name === active) break;
+    const { segment, rebuilt } = yield* checkSealed(storage, directory, manifest, name, (names[i + 1] as SegmentName).base);
+    sealed.push(segment);
+    if (rebuilt) indexesRebuilt++;
+  }
+  const recovery = yield* recoverActive(storage, directory, manifest, active);
+  const lastIdMs = yield* readLastIdMs(storage, directory, manifest, recovery.nextSeq > active.base ? active : names.at(-2), recovery);
+  return { manifest, sealed, active: { ...recovery, base: active.base }, lastIdMs, indexesRebuilt };
+}
+
+/** No MANIFEST: a new log, unless there are records. An empty first segment is a creation that was interrupted. */
+function create(machine: Machine, directory: string, creation: Creation, listing: Listing): Manifest {
+  const { storage } = machine;
+  const name = { base: 0, generation: 0 };
+  const isInterrupted =
+    listing.logs.length === 1 &&
+    listing.logs[0]?.base === 0 &&
+    listing.logs[0].generation === 0 &&
+    storage.statSync(logPath(directory, name))?.size === 0;
+  if (listing.logs.length > 0 && !isInterrupted) {
+    const reason = `the directory holds ${listing.logs.length} segments, but no MANIFEST`;
+    const file = manifestPath(directory);
+    throw new SeqlogError(
+      "SEQLOG_DAMAGED",
+      `${file}: ${reason}. Nothing was changed. \`seqlog repair\` makes a new one from the segments`,
+      { file, offset: asOffset(0), reason },
+    );
+  }
+  if (!creation.create) {
+    throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
+  }
+  createSegment(storage, directory, name);
+  const manifest = { ...newManifest(machine.random, 0, 0), idVersion: creation.idVersion };
+  storeManifest(storage, directory, manifest);
+  return manifest;
+}
+
+/**
+ * Makes the files of a segment; their names are durable after the next fsync of the directory.
+ * Files of these names that are there must be empty: they were left by an interrupted creation.
+ */
+export function createSegment(storage: Storage, directory: string, name: SegmentName): void {
+  const log = logPath(directory, name);
+  if ((storage.statSync(log)?.size ?? 0) > 0) throw damaged(log, 0, "a segment of this name is there already, with bytes in it");
+  for (const path of [logPath(directory, name), indexPath(directory, name)]) {
+    const file = storage.openSync(path, "create");
+    try {
+      file.truncateSync(0);
+      file.fsyncSync();
+    } finally {
+      file.closeSync();
+    }
+  }
+}
+
+/** What MANIFEST no longer, or not yet, counts as part of the log, and what interrupted steps left. */
+export function findLeftovers(storage: Storage, directory: string, manifest: Manifest): string[] {
+  const listing = listDirectory(storage, directory);
+  const current = listing.logs.filter((name) => name.generation === manifest.generation);
+  // The last segment that begins at or before firstSeq holds it; those before it were trimmed.
+  const firstBase = Math.max(...current.map((name) => name.base).filter((base) => base <= manifest.firstSeq));
+  const isLeft = (name: SegmentName): boolean => name.generation !== manifest.generation || name.base < firstBase;
+  const hasLog = (name: SegmentName): boolean => current.some((log) => log.base === name.base);
+  return [
+    ...listing.temporaries,
+    ...listing.logs.filter(isLeft).map((name) => logPath(directory, name)),
+    ...listing.indexes.filter((name) => isLeft(name) || !hasLog(name)).map((name) => indexPath(directory, name)),
+    ...listing.tails.filter(isLeft).map((name) => tailPath(logPath(directory, name))),
+  ];
+}
+
+function removeLeftovers(storage: Storage, directory: string, manifest: Manifest): void {
+  const paths = findLeftovers(storage, directory, manifest);
+  if (paths.length === 0) return;
+  for (const path of paths) storage.unlinkSync(path);
+  storage.fsyncDirectorySync(directory);
+}
+
+/** A sealed segment ends where the next begins, and its record index says so; else it is read through. */
+function* checkSealed(
+  storage: Storage,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName,
+  nextBase: number,
+): Plan<{ segment: SealedSegment; rebuilt: boolean }> {
+  const path = logPath(directory, name);
+  if (storage.statSync(tailPath(path)) !== undefined) {
+    throw damaged(tailPath(path), 0, "a redo copy of a segment that others follow");
+  }
+  const file = storage.openSync(path, "read");
+  const at = indexPath(directory, name);
+  const openIndex = (mode: OpenMode): IndexFile => IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
+  let index = storage.statSync(at) === undefined ? undefined : openIndex("write");
+  try {
+    const bytes = file.statSync().size;
+    const segment = { base: name.base, nextSeq: nextBase, bytes };
+    if (index !== undefined && (yield* endsRight(file, index, nextBase, bytes))) return { segment, rebuilt: false };
+    const chain = yield* walkChain(file, { seq: name.base, offset: 0 }, bytes);
+    if (chain.problem !== 0) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
+    if (chain.nextSeq !== nextBase) {
+      const what = chain.nextSeq < nextBase ? "a gap" : "an overlap";
+      throw damaged(path, bytes, `${what}: its records end before ${chain.nextSeq}, but the next segment begins with ${nextBase}`);
+    }
+    yield* indexAnew(file, (index ??= openIndex("create")), { seq: name.base, offset: 0 }, bytes);
+    return { segment, rebuilt: true };
+  } finally {
+    file.closeSync();
+    index?.closeSync();
+  }
+}
+
+/** Whether the record index of a sealed segment is as long as it must be and agrees with the segment's end. */
+export function* endsRight(file: StorageFile, index: IndexFile, nextBase: number, bytes: number): Plan<boolean> {
+  if (index.capacitySync() !== nextBase - index.base) return false;
+  const last = yield* index.entry(nextBase - 1);
+  if (last === undefined || last.kind !== "firm") return false;
+  const record = yield* recordOfEntry(file, last, bytes);
+  return record.problem === undefined && record.end === bytes;
+}
+
+function* recoverActive(storage: Storage, directory: string, manifest: Manifest, name: SegmentName): Plan<SegmentRecovery> {
+  const { state } = manifest;
+  const file = storage.openSync(logPath(directory, name), "write");
+  const at = indexPath(directory, name);
+  const openIndex = (mode: OpenMode): IndexFile => IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
+  let index: IndexFile | undefined;
+  try {
+    if (storage.statSync(at) !== undefined) index = openIndex("write");
+    const createIndex = (): IndexFile => {
+      index = openIndex("create");
+      storage.fsyncDirectorySync(directory);
+      return index;
+    };
+    return yield* recoverSegment(storage, file, index, createIndex, {
+      base: name.base,
+      window: manifest.window ?? Infinity,
+      closed: state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes },
+    });
+  } finally {
+    file.closeSync();
+    index?.closeSync();
+  }
+}
+
+function* readLastIdMs(
+  storage: Storage,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName | undefined,
+  recovery: SegmentRecovery,
+): Plan<number> {
+  if (name === undefined) return 0;
+  const index = IndexFile.openSync(storage, indexPath(directory, name), "read", name.base, seedOf(manifest, name.base));
+  const file = storage.openSync(logPath(directory, name), "read");
+  try {
+    const lastSeq = recovery.nextSeq - 1;
+    const entry = yield* index.entry(lastSeq);
+    if (entry === undefined) return 0;
+    const header = yield* readAt(file, entry.offset, headerLength);
+    const ms = header.length < headerLength ? NaN : millisecondsOfId(header, headerAt.id);
+    return Number.isNaN(ms) ? 0 : ms;
+  } finally {
+    index.closeSync();
+    file.closeSync();
+  }
+}

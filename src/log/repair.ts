@@ -1,0 +1,310 @@
+/** Brings a log into order on request: the recovery of an open, told step by step, and a new MANIFEST where that is gone. */
+import { SeqlogError } from "../errors.ts";
+import { isRecordId } from "../format/uuid.ts";
+import { describeProblem, headerAt, headerLength } from "../format/record.ts";
+import { asOffset } from "../numbers.ts";
+import { IndexFile } from "../segment/index-file.ts";
+import { inspect, singleFileWindow } from "../segment/inspect.ts";
+import { indexPathOf } from "../segment/log-reader.ts";
+import { LogWriter } from "../segment/log-writer.ts";
+import { RecordIndex } from "../segment/record-index.ts";
+import { damaged } from "../segment/recover-segment.ts";
+import { type Action, decide } from "../segment/recovery-table.ts";
+import { indexAnew, tailPath } from "../segment/redo.ts";
+import { walkChain } from "../segment/walk-chain.ts";
+import { nodeMachine } from "../storage/node-machine.ts";
+import { readAt, run } from "../storage/plan.ts";
+import type { Machine } from "../storage/storage.ts";
+import { type LockKind, acquireWriterLock } from "../storage/writer-lock.ts";
+import { lockPath } from "./directory-writer.ts";
+import { FileLog } from "./file-log.ts";
+import { findLogPlace } from "./log-place.ts";
+import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
+import { endsRight, findLeftovers } from "./recover-directory.ts";
+import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
+import type { Damage } from "./verify.ts";
+
+/** One thing that repair does, or would do. */
+export interface RepairChange {
+  readonly file: string;
+  readonly action: string;
+  /** How many bytes it is about, where that says something. */
+  readonly bytes?: number;
+}
+
+/** What repair did, or would do. */
+export interface RepairReport {
+  readonly changes: readonly RepairChange[];
+  /** What it cannot mend; then nothing was changed. */
+  readonly damage: readonly Damage[];
+  readonly tornBytes: number;
+}
+
+/** Options of {@link repair} and {@link rebuildIndex}. */
+export interface RepairOptions {
+  /** Say what would be done, and do nothing. */
+  readonly dryRun?: boolean;
+  readonly lock?: LockKind;
+  /** The machine to work on; for tests. */
+  readonly machine?: Machine;
+}
+
+/**
+ * Does what opening for writing would do (sets a torn tail aside and cuts it off, makes the records
+ * past the mark durable, rebuilds record indexes, removes what interrupted steps left), and makes a
+ * new MANIFEST from the segments when there is none or it is damaged (kept as `MANIFEST.damaged`).
+ * Never deletes a record, and changes nothing at all when it finds damage that it cannot mend.
+ *
+ * @throws SEQLOG_NOT_FOUND, SEQLOG_LOCKED, SEQLOG_IO, SEQLOG_NO_SPACE
+ *
+ * @example
+ * ```ts
+ * import { repair } from "seqlog";
+ *
+ * const { changes, damage } = await repair("./events", { dryRun: true });
+ * for (const { file, action } of changes) console.log(file, action);
+ * for (const { file, offset, reason } of damage) console.log(file, offset, reason);
+ * ```
+ */
+export async function repair(location: string | URL, options: RepairOptions = {}): Promise<RepairReport> {
+  const machine = options.machine ?? nodeMachine;
+  const place = findLogPlace(machine, location);
+  const plan = new RepairPlan();
+  try {
+    if (place.kind === "directory") await repairDirectory(machine, place.path, plan, options);
+    else await repairFile(machine, place.path, plan, options);
+  } catch (error) {
+    if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
+    return { changes: [], damage: [error.facts], tornBytes: 0 };
+  }
+  return { changes: plan.changes, damage: [], tornBytes: plan.tornBytes };
+}
+
+class RepairPlan {
+  readonly changes: RepairChange[] = [];
+  tornBytes = 0;
+
+  add(file: string, action: string, bytes?: number): void {
+    this.changes.push(bytes === undefined ? { file, action } : { file, action, bytes });
+  }
+
+  addAction(file: string, action: Action, base: number, indexFile: string): void {
+    if (action.damage !== undefined) {
+      const { offset, reason } = action.damage;
+      throw new SeqlogError("SEQLOG_DAMAGED", `${file}: ${reason}`, { file, offset: asOffset(offset), reason });
+    }
+    if (action.setAside !== undefined) {
+      this.tornBytes = action.setAside.end - action.setAside.start;
+      this.add(`${file}.${action.setAside.start}.torn`, "set the torn tail aside", this.tornBytes);
+      this.add(file, `cut at offset ${action.end}`);
+    }
+    const redone = action.nextSeq - action.redoFrom.seq;
+    if (redone > 0) this.add(file, `make ${redone} records past the mark durable again`, action.end - action.redoFrom.offset);
+    if (action.rebuildIndex && action.nextSeq > base) this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
+  }
+}
+
+async function repairFile(machine: Machine, path: string, plan: RepairPlan, options: RepairOptions): Promise<void> {
+  const { storage } = machine;
+  const at = indexPathOf(path);
+  const file = storage.openSync(path, "read");
+  const index = storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", 0, 0);
+  try {
+    if (storage.statSync(tailPath(path)) !== undefined) plan.add(tailPath(path), "finish the interrupted recovery");
+    else plan.addAction(path, decide(await run(inspect(file, index, { base: 0, window: "single-file", closed: undefined }))), 0, at);
+  } finally {
+    file.closeSync();
+    index?.closeSync();
+  }
+  if (options.dryRun === true || plan.changes.length === 0) return;
+  const recordIndex = await RecordIndex.open(at, { machine });
+  try {
+    const writer = await LogWriter.open(path, recordIndex, { machine, lock: options.lock ?? "kernel" });
+    await writer.close();
+  } finally {
+    await recordIndex.close();
+  }
+}
+
+async function repairDirectory(machine: Machine, directory: string, plan: RepairPlan, options: RepairOptions): Promise<void> {
+  const { storage } = machine;
+  const isDry = options.dryRun === true;
+  let manifest: Manifest | undefined;
+  try {
+    manifest = await run(loadManifest(storage, directory));
+  } catch (error) {
+    if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
+    plan.add(`${manifestPath(directory)}.damaged`, "keep the damaged MANIFEST under this name");
+  }
+  const isLost = manifest === undefined;
+  if (manifest === undefined) {
+    manifest = await manifestFromSegments(machine, directory);
+    plan.add(manifestPath(directory), `make a new MANIFEST: generation ${manifest.generation}, first record ${manifest.firstSeq}`);
+  }
+  await planDirectory(machine, directory, manifest, plan);
+  if (isDry || plan.changes.length === 0) return;
+  if (isLost) {
+    const lock = acquireWriterLock(machine, lockPath(directory), options.lock ?? "kernel");
+    try {
+      const damagedPath = `${manifestPath(directory)}.damaged`;
+      if (storage.statSync(manifestPath(directory)) !== undefined) storage.renameSync(manifestPath(directory), damagedPath);
+      storeManifest(storage, directory, manifest);
+    } finally {
+      lock.release();
+    }
+  }
+  const log = await FileLog.open(directory, { create: false, machine, lock: options.lock ?? "kernel" });
+  await log.close();
+}
+
+/** Goes through the steps of recovery without taking them. */
+async function planDirectory(machine: Machine, directory: string, manifest: Manifest, plan: RepairPlan): Promise<void> {
+  const { storage } = machine;
+  for (const path of findLeftovers(storage, directory, manifest)) plan.add(path, "remove what an interrupted step left");
+  const names = listDirectory(storage, directory).logs.filter(
+    (name) => name.generation === manifest.generation && name.base >= manifest.firstSeq,
+  );
+  for (const [i, name] of names.entries()) {
+    const next = names[i + 1];
+    const file = storage.openSync(logPath(directory, name), "read");
+    const at = indexPath(directory, name);
+    const index =
+      storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
+    try {
+      const size = file.statSync().size;
+      if (next !== undefined) {
+        const isRight = index !== undefined && (await run(endsRight(file, index, next.base, size)));
+        if (!isRight) plan.add(at, `rebuild the record index (${next.base - name.base} records)`);
+      } else if (storage.statSync(tailPath(file.path)) !== undefined) {
+        plan.add(tailPath(file.path), "finish the interrupted recovery");
+      } else {
+        const { state } = manifest;
+        const closed = state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes };
+        const known = { base: name.base, window: manifest.window ?? Infinity, closed };
+        plan.addAction(file.path, decide(await run(inspect(file, index, known))), name.base, at);
+      }
+    } finally {
+      file.closeSync();
+      index?.closeSync();
+    }
+  }
+}
+
+/** What MANIFEST must have said, as far as the segments tell; the log's id and its keys' secret are new. */
+async function manifestFromSegments(machine: Machine, directory: string): Promise<Manifest> {
+  const { storage } = machine;
+  const { logs } = listDirectory(storage, directory);
+  const generations = [...new Set(logs.map((name) => name.generation))];
+  const file = manifestPath(directory);
+  if (logs.length === 0) {
+    throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here: no MANIFEST and no segment`, { path: directory });
+  }
+  if (generations.length > 1) {
+    const reason = `there are segments of the generations ${generations.join(" and ")}, and only MANIFEST knew which one counts`;
+    throw new SeqlogError("SEQLOG_DAMAGED", `${file}: ${reason}; move the others away, then repair again`, {
+      file,
+      offset: asOffset(0),
+      reason,
+    });
+  }
+  const first = logs[0] as SegmentName;
+  const manifest = newManifest(machine.random, first.generation, first.base);
+  const segment = storage.openSync(logPath(directory, first), "read");
+  try {
+    const header = await run(readAt(segment, 0, headerLength));
+    const isV4 = header.length === headerLength && isRecordId(header, headerAt.id) && (header[headerAt.id + 6] as number) >>> 4 === 4;
+    return { ...manifest, idVersion: isV4 ? 4 : 7, window: singleFileWindow };
+  } finally {
+    segment.closeSync();
+  }
+}
+
+/** What {@link rebuildIndex} made. */
+export interface RebuildReport {
+  readonly records: number;
+  /** The record indexes that were made anew. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Makes the record indexes of a log anew from its segments. No record changes. Brings the log into
+ * order first, as opening it does.
+ *
+ * @throws SEQLOG_DAMAGED when a segment is not valid to its end; then its record index stays as it is
+ * @throws SEQLOG_NOT_FOUND, SEQLOG_LOCKED, SEQLOG_IO, SEQLOG_NO_SPACE
+ *
+ * @example
+ * ```ts
+ * import { rebuildIndex } from "seqlog";
+ *
+ * const { records, files } = await rebuildIndex("./events");
+ * console.log(`${files.length} record indexes for ${records} records`);
+ * ```
+ */
+export async function rebuildIndex(location: string | URL, options: Omit<RepairOptions, "dryRun"> = {}): Promise<RebuildReport> {
+  const machine = options.machine ?? nodeMachine;
+  const place = findLogPlace(machine, location);
+  const lock = options.lock ?? "kernel";
+  if (place.kind === "file") {
+    const at = indexPathOf(place.path);
+    const recordIndex = await RecordIndex.open(at, { machine });
+    try {
+      const writer = await LogWriter.open(place.path, recordIndex, { machine, lock });
+      try {
+        await rebuildOne(machine, place.path, recordIndex.file, { seq: 0, offset: 0 }, writer.writeOffset);
+        return { records: writer.recovery.records, files: [at] };
+      } finally {
+        await writer.close();
+      }
+    } finally {
+      await recordIndex.close();
+    }
+  }
+  const log = await FileLog.open(place.path, { create: false, machine, lock });
+  await log.close();
+  const held = acquireWriterLock(machine, lockPath(place.path), lock);
+  try {
+    return await rebuildDirectory(machine, place.path);
+  } finally {
+    held.release();
+  }
+}
+
+async function rebuildDirectory(machine: Machine, directory: string): Promise<RebuildReport> {
+  const { storage } = machine;
+  const manifest = (await run(loadManifest(storage, directory))) as Manifest;
+  const files: string[] = [];
+  let nextSeq = manifest.firstSeq;
+  for (const name of listDirectory(storage, directory).logs) {
+    const path = logPath(directory, name);
+    const at = indexPath(directory, name);
+    const index = IndexFile.openSync(storage, at, "write", name.base, seedOf(manifest, name.base));
+    try {
+      const size = storage.statSync(path)?.size ?? 0;
+      nextSeq = await rebuildOne(machine, path, index, { seq: name.base, offset: 0 }, size);
+    } finally {
+      index.closeSync();
+    }
+    files.push(at);
+  }
+  return { records: nextSeq - manifest.firstSeq, files };
+}
+
+/** The segment is walked before its record index is touched. */
+async function rebuildOne(
+  machine: Machine,
+  path: string,
+  index: IndexFile,
+  from: { readonly seq: number; readonly offset: number },
+  end: number,
+): Promise<number> {
+  const file = machine.storage.openSync(path, "read");
+  try {
+    const chain = await run(walkChain(file, from, end));
+    if (chain.end !== end) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
+    await run(indexAnew(file, index, from, end));
+    return chain.nextSeq;
+  } finally {
+    file.closeSync();
+  }
+}

@@ -1,0 +1,89 @@
+/** Read descriptors of segments, shared by the readers of one log and kept for a while. */
+import { IndexFile } from "../segment/index-file.ts";
+import { SegmentReader } from "../segment/segment-reader.ts";
+import type { Storage, StorageFile } from "../storage/storage.ts";
+import type { Manifest } from "./manifest.ts";
+import { indexPath, logPath, seedOf } from "./segment-files.ts";
+
+/** So many segments stay open while nobody reads them. */
+const maxIdle = 4;
+
+/** An open segment. */
+export interface CachedSegment {
+  readonly file: StorageFile;
+  readonly index: IndexFile | undefined;
+  readonly reader: SegmentReader;
+}
+
+interface Slot extends CachedSegment {
+  users: number;
+  /** No longer to be given out; closed when the last user is done. */
+  isDropped: boolean;
+}
+
+/** The cache of one log. */
+export class SegmentCache {
+  readonly #storage: Storage;
+  readonly #directory: string;
+  /** By base; in the order of their last use. */
+  readonly #slots = new Map<number, Slot>();
+
+  constructor(storage: Storage, directory: string) {
+    this.#storage = storage;
+    this.#directory = directory;
+  }
+
+  /** The segment that begins with `base`; each call is followed by one of the function returned. */
+  acquire(manifest: Manifest, base: number): { readonly segment: CachedSegment; readonly release: () => void } {
+    let slot = this.#slots.get(base);
+    if (slot === undefined) {
+      slot = this.#open(manifest, base);
+      this.#slots.set(base, slot);
+      this.#evict();
+    }
+    slot.users++;
+    const held = slot;
+    return { segment: held, release: () => this.#release(held) };
+  }
+
+  /** Forgets one segment, or all: its files were replaced or removed. */
+  drop(base?: number): void {
+    for (const [at, slot] of this.#slots) {
+      if (base !== undefined && at !== base) continue;
+      this.#slots.delete(at);
+      slot.isDropped = true;
+      if (slot.users === 0) close(slot);
+    }
+  }
+
+  #open(manifest: Manifest, base: number): Slot {
+    const name = { base, generation: manifest.generation };
+    const file = this.#storage.openSync(logPath(this.#directory, name), "read");
+    try {
+      const at = indexPath(this.#directory, name);
+      const hasIndex = this.#storage.statSync(at) !== undefined;
+      const index = hasIndex ? IndexFile.openSync(this.#storage, at, "read", base, seedOf(manifest, base)) : undefined;
+      return { file, index, reader: new SegmentReader(file, index, base), users: 0, isDropped: false };
+    } catch (error) {
+      file.closeSync();
+      throw error;
+    }
+  }
+
+  #release(slot: Slot): void {
+    slot.users--;
+    if (slot.isDropped && slot.users === 0) close(slot);
+  }
+
+  #evict(): void {
+    for (const [base, slot] of this.#slots) {
+      if (this.#slots.size <= maxIdle) return;
+      if (slot.users === 0) this.drop(base);
+    }
+  }
+}
+
+function close(slot: Slot): void {
+  slot.file.closeSync();
+  slot.index?.closeSync();
+}

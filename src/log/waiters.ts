@@ -1,0 +1,117 @@
+/** Those who wait for an append to be durable, and what they are told. */
+import { headerAt } from "../format/record.ts";
+import { formatId, millisecondsOfId } from "../format/uuid.ts";
+import { type Offset, type Seq, asOffset, asSeq } from "../numbers.ts";
+import type { Batch, Waiter } from "../segment/batch.ts";
+import { showAsPlain } from "../segment/show-as-plain.ts";
+import type { AppendedRange, FileAppended } from "./log.ts";
+
+/** The place and id of an appended record; id and time are made when they are asked for. */
+class AppendedRecord implements FileAppended {
+  readonly seq: Seq;
+  readonly segment: string;
+  readonly offset: Offset;
+  readonly #id: Uint8Array;
+
+  constructor(batch: Batch, index: number, segment: string) {
+    const start = batch.starts[index] as number;
+    this.seq = asSeq(batch.firstSeq + index);
+    this.segment = segment;
+    this.offset = asOffset(batch.base + start);
+    this.#id = batch.bytes.slice(start + headerAt.id, start + headerAt.id + 16);
+  }
+
+  get id(): string {
+    return formatId(this.#id, 0);
+  }
+
+  get time(): Date {
+    return new Date(millisecondsOfId(this.#id, 0));
+  }
+
+  toJSON(): FileAppended {
+    const { seq, id, time, segment, offset } = this;
+    return { seq, id, time, segment, offset };
+  }
+}
+
+showAsPlain(AppendedRecord.prototype);
+
+/** Waits for one record. */
+export class RecordWaiter implements Waiter {
+  count = 1;
+  readonly isOver = false;
+  readonly expectedSeq: number;
+  readonly failed: (error: Error) => void;
+  readonly #resolve: (appended: FileAppended) => void;
+  readonly #segmentName: () => string;
+
+  /** @param segmentName names the segment that is being written */
+  constructor(
+    expectedSeq: number,
+    segmentName: () => string,
+    resolve: (appended: FileAppended) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.expectedSeq = expectedSeq;
+    this.failed = reject;
+    this.#resolve = resolve;
+    this.#segmentName = segmentName;
+  }
+
+  settled(batch: Batch, index: number): void {
+    this.#resolve(new AppendedRecord(batch, index, this.#segmentName()));
+  }
+}
+
+/** Waits for many, which may come to lie in several batches; the first failure is the answer. */
+export class RangeWaiter {
+  readonly #total: number;
+  readonly #expectedSeq: number;
+  readonly #resolve: (range: AppendedRange) => void;
+  readonly #reject: (error: Error) => void;
+  #first = -1;
+  #settled = 0;
+  #isFailed = false;
+
+  constructor(
+    total: number,
+    expectedSeq: number,
+    resolve: (range: AppendedRange) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#total = total;
+    this.#expectedSeq = expectedSeq;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** The waiter for the part that begins with the record at this place of the data. */
+  part(first: number): Waiter {
+    const whole = this;
+    return {
+      count: 0,
+      expectedSeq: this.#expectedSeq < 0 ? -1 : this.#expectedSeq + first,
+      get isOver() {
+        return whole.#isFailed;
+      },
+      settled(batch, index) {
+        whole.#settledPart(batch.firstSeq + index, this.count);
+      },
+      failed: (error) => this.#failedPart(error),
+    };
+  }
+
+  #settledPart(firstSeq: number, count: number): void {
+    if (this.#first < 0) this.#first = firstSeq;
+    this.#settled += count;
+    if (this.#settled < this.#total || this.#isFailed) return;
+    this.#resolve({ first: asSeq(this.#first), last: asSeq(this.#first + this.#total - 1), count: this.#total });
+  }
+
+  #failedPart(error: Error): void {
+    if (this.#isFailed) return;
+    this.#isFailed = true;
+    this.#reject(error);
+  }
+}

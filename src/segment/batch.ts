@@ -1,0 +1,176 @@
+/**
+ * Records encoded one behind the other, on their way to the disk in one write.
+ *
+ * A record's own offset is part of its bytes, so a batch is encoded for a place (`base`). When what
+ * was to lie before it was undone, it is moved: only the own offsets change.
+ */
+import { SeqlogError } from "../errors.ts";
+import { crc32, crc32OfHeader } from "../format/crc32.ts";
+import { entryLength, writeEntry } from "../format/index-entry.ts";
+import { headerAt, headerLength, writeHeader, writeOwnOffset } from "../format/record.ts";
+import type { IdSource } from "../format/uuid.ts";
+import { asSeq } from "../numbers.ts";
+import { type BatchBuffer, acquireBuffer, maxBatchBytes, releaseBuffer } from "./buffer-pool.ts";
+
+/** A caller who waits for records of a batch. */
+export interface Waiter {
+  /** How many records of this batch are its own; they lie one behind the other. */
+  count: number;
+  /** The seq that the first of them must get, or −1. */
+  readonly expectedSeq: number;
+  /** Whether the caller was told of a failure already: an earlier batch held the first of its records. */
+  readonly isOver: boolean;
+  /** They are durable; `index` is the place of the first one in the batch. */
+  settled(batch: Batch, index: number): void;
+  /** They are not, and never will be. */
+  failed(error: Error): void;
+}
+
+/** One write to be. */
+export class Batch {
+  /** The offset that the first record was encoded for. */
+  base: number;
+  /** Whether a new segment begins with this batch. */
+  readonly opensSegment: boolean;
+  /** Where each record starts, from the start of the batch. */
+  readonly starts: number[] = [];
+  readonly waiters: Waiter[] = [];
+  /** Bytes in use. */
+  length = 0;
+  /** Set when the batch is durable. */
+  firstSeq = -1;
+  /** Set when its waiters were told, by whichever way came first. */
+  isSettled = false;
+  #buffer: BatchBuffer;
+
+  constructor(base: number, opensSegment: boolean, firstLength: number) {
+    this.base = base;
+    this.opensSegment = opensSegment;
+    this.#buffer = acquireBuffer(firstLength);
+  }
+
+  get count(): number {
+    return this.starts.length;
+  }
+
+  /** What goes to the disk. */
+  get bytes(): Uint8Array {
+    return this.#buffer.bytes.subarray(0, this.length);
+  }
+
+  get view(): DataView {
+    return this.#buffer.view;
+  }
+
+  /** Whether a record of this length still belongs into this batch. */
+  takes(length: number): boolean {
+    return this.length === 0 || this.length + length <= maxBatchBytes;
+  }
+
+  /** Encodes one record. `dataLength` is the byte length of `data`. */
+  add(data: Uint8Array | string, dataLength: number, ids: IdSource): void {
+    const at = this.length;
+    const end = at + headerLength + dataLength;
+    if (end > this.#buffer.bytes.length) this.#grow(end);
+    const { bytes, view } = this.#buffer;
+    const start = at + headerLength;
+    if (typeof data === "string") bytes.write(data, start, dataLength, "utf8");
+    else bytes.set(data, start);
+    writeHeader(view, at, dataLength, this.base + at, crc32(bytes, start, end));
+    ids.write(bytes, at + headerAt.id);
+    this.starts.push(at);
+    this.length = end;
+  }
+
+  #grow(length: number): void {
+    const old = this.#buffer;
+    this.#buffer = acquireBuffer(length);
+    this.#buffer.bytes.set(old.bytes.subarray(0, this.length));
+    releaseBuffer(old);
+  }
+
+  /** Encodes the records for another place. */
+  move(base: number): void {
+    if (base === this.base) return;
+    this.base = base;
+    for (const start of this.starts) writeOwnOffset(this.#buffer.view, start, base + start);
+  }
+
+  /**
+   * After what lay before was undone: takes out the records that were to get a certain seq (they
+   * would get another one) and those whose caller was told already that it failed.
+   */
+  dropOrphans(nextSeq: number): void {
+    const kept: Waiter[] = [];
+    const starts: number[] = [];
+    let read = 0;
+    let length = 0;
+    for (const waiter of this.waiters) {
+      const first = this.starts[read] as number;
+      const end = this.starts[read + waiter.count] ?? this.length;
+      if (waiter.expectedSeq < 0 && !waiter.isOver) {
+        this.#buffer.bytes.copyWithin(length, first, end);
+        for (let i = read; i < read + waiter.count; i++) starts.push((this.starts[i] as number) - first + length);
+        length += end - first;
+        kept.push(waiter);
+      } else {
+        if (!waiter.isOver) waiter.failed(conflictError(waiter.expectedSeq, nextSeq));
+      }
+      read += waiter.count;
+    }
+    this.waiters.splice(0, this.waiters.length, ...kept);
+    this.starts.splice(0, this.starts.length, ...starts);
+    this.length = length;
+    const base = this.base;
+    this.base = -1;
+    this.move(base);
+  }
+
+  /** The index entries of all records, into a buffer that the next call overwrites. */
+  entries(seed: number, firstSeq: number, kind: "firm" | "provisional"): Uint8Array {
+    const needed = this.starts.length * entryLength;
+    if (entryScratch.byteLength < needed) {
+      entryScratch = new Uint8Array(needed * 2);
+      entryView = new DataView(entryScratch.buffer);
+    }
+    for (let i = 0; i < this.starts.length; i++) {
+      const start = this.starts[i] as number;
+      const headerCrc = crc32OfHeader(this.#buffer.view, start);
+      writeEntry(entryView, i * entryLength, seed, firstSeq + i, this.base + start, headerCrc, kind);
+    }
+    return entryScratch.subarray(0, needed);
+  }
+
+  /** Tells everybody who waits. */
+  settle(firstSeq: number): void {
+    this.firstSeq = firstSeq;
+    this.isSettled = true;
+    let index = 0;
+    for (const waiter of this.waiters) {
+      waiter.settled(this, index);
+      index += waiter.count;
+    }
+  }
+
+  fail(error: Error): void {
+    this.isSettled = true;
+    for (const waiter of this.waiters) waiter.failed(error);
+  }
+
+  /** Gives the buffer back; no write of it may be under way. */
+  release(): void {
+    releaseBuffer(this.#buffer);
+  }
+}
+
+let entryScratch = new Uint8Array(64 * entryLength);
+let entryView = new DataView(entryScratch.buffer);
+
+/** The error for an append that names another next seq than there is. */
+export function conflictError(expectedSeq: number, nextSeq: number): SeqlogError<"SEQLOG_CONFLICT"> {
+  return new SeqlogError(
+    "SEQLOG_CONFLICT",
+    `expectedSeq is ${expectedSeq}, but the next seq is ${nextSeq}: something else was appended. Read what is new, then decide again`,
+    { expectedSeq: asSeq(expectedSeq), nextSeq: asSeq(nextSeq) },
+  );
+}

@@ -1,0 +1,389 @@
+/**
+ * Group commit: whoever appends while a write is under way shares the next one.
+ *
+ * Invariants:
+ * - Batches are written one after the other in the order of appends; batch k+1 only after batch k
+ *   is durable, so what a crash leaves is always a prefix.
+ * - Data is copied before `append` returns. A buffer is given back only after its callback.
+ * - After a failure that cannot be undone for sure the queue is poisoned: everything queued is
+ *   rejected, nothing is acknowledged any more, and no failed fsync is tried again.
+ *
+ *   append ─► open batch ─► … ─► [in flight] ─► settle: entries, then the callers
+ *                └ appendSync takes the same way, but drains it at once, blocking
+ */
+import { SeqlogError } from "../errors.ts";
+import { headerLength, maxDataLength } from "../format/record.ts";
+import type { IdSource } from "../format/uuid.ts";
+import { Batch, type Waiter, conflictError } from "./batch.ts";
+import type { SegmentWriter } from "./segment-writer.ts";
+
+/** What the queue needs of the log it writes for. */
+export interface CommitHost {
+  /** Names the log in messages. */
+  readonly path: string;
+  /** The segment being written; another one after `roll`. */
+  readonly segment: SegmentWriter;
+  /** A record that would end past this opens a new segment, unless it is the first. */
+  readonly segmentBytes: number;
+  /** Seals the segment and begins the next. Blocks. No write is in flight. */
+  roll(): void;
+  /** Called before each write of so many bytes past what is durable. Blocks. */
+  beforeWrite(length: number): void;
+  /** Called after records became readable. */
+  committed(bytes: number): void;
+  /** Called once, when the queue is poisoned. */
+  poisoned(cause: Error): void;
+}
+
+/** Limits on what is accepted. */
+export interface CommitLimits {
+  /** Bytes of data in one record. */
+  readonly maxRecordBytes: number;
+  /** Bytes accepted and not yet acknowledged; a single record may exceed it when nothing else waits. */
+  readonly maxPendingBytes: number;
+}
+
+/** A batch this large is written without waiting for the end of the turn. */
+const writeAtOnce = 256 * 1024;
+
+/** The byte length of data that a user gave. Throws what is wrong with it. */
+export function checkedLength(data: Uint8Array | string, maxRecordBytes: number): number {
+  let length: number;
+  if (typeof data === "string") {
+    if (!data.isWellFormed()) {
+      throw new TypeError("data is a string with a lone surrogate, which has no UTF-8 form; nothing was appended");
+    }
+    length = Buffer.byteLength(data, "utf8");
+  } else if (data instanceof Uint8Array) {
+    length = data.length;
+  } else {
+    const found = data === null ? "null" : typeof data === "object" ? (data as object).constructor?.name ?? "object" : typeof data;
+    throw new TypeError(`data must be a Uint8Array or a string, got ${found}; for other values open the log with a codec such as json()`);
+  }
+  if (length > maxRecordBytes) {
+    throw new RangeError(
+      `data is ${length} bytes, more than maxRecordBytes (${maxRecordBytes}); nothing was appended. Raise maxRecordBytes (at most ${maxDataLength}) or split the data`,
+    );
+  }
+  return length;
+}
+
+/** The queue of one log. */
+export class CommitQueue {
+  readonly #host: CommitHost;
+  readonly #ids: IdSource;
+  readonly #limits: CommitLimits;
+  /** Waiting batches, oldest first; records are added to the last. */
+  readonly #waiting: Batch[] = [];
+  #inFlight: Batch | undefined;
+  #isScheduled = false;
+  #pendingBytes = 0;
+  #poison: Error | undefined;
+  /** The seq of the next record to be appended, if all before it get through. */
+  #nextSeq: number;
+  #isPaused = false;
+  readonly #idleCallers: (() => void)[] = [];
+  readonly #roomCallers: (() => void)[] = [];
+
+  constructor(host: CommitHost, ids: IdSource, limits: CommitLimits) {
+    this.#host = host;
+    this.#ids = ids;
+    this.#limits = limits;
+    this.#nextSeq = host.segment.nextSeq;
+  }
+
+  /** Bytes accepted and not yet acknowledged. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  get isPoisoned(): boolean {
+    return this.#poison !== undefined;
+  }
+
+  /** Whether a background write uses its buffer and descriptor. */
+  get hasWriteInFlight(): boolean {
+    return this.#inFlight !== undefined;
+  }
+
+  /** Accepts one record. The waiter is told later, never before this returns. */
+  add(data: Uint8Array | string, waiter: Waiter): void {
+    const length = checkedLength(data, this.#limits.maxRecordBytes);
+    this.#accept(headerLength + length, waiter.expectedSeq);
+    this.#place(data, length, waiter);
+    this.#schedule();
+  }
+
+  /** Accepts records that belong to one caller: `makeWaiter` makes one for each batch they come to lie in, given the place of its first record in `data`. */
+  addAll(data: readonly (Uint8Array | string)[], expectedSeq: number, makeWaiter: (first: number) => Waiter): void {
+    const lengths = data.map((item) => checkedLength(item, this.#limits.maxRecordBytes));
+    this.#accept(lengths.reduce((sum, length) => sum + headerLength + length, 0), expectedSeq);
+    let batch: Batch | undefined;
+    let waiter: Waiter | undefined;
+    for (let i = 0; i < data.length; i++) {
+      const length = lengths[i] as number;
+      const next = this.#batchFor(headerLength + length);
+      if (next !== batch) {
+        batch = next;
+        waiter = makeWaiter(i);
+        batch.waiters.push(waiter);
+      }
+      batch.add(data[i] as Uint8Array | string, length, this.#ids);
+      (waiter as Waiter).count++;
+      this.#nextSeq++;
+    }
+    this.#schedule();
+  }
+
+  /** Writes all that waits, blocking; whoever waits is told before it returns. */
+  drainSync(): void {
+    this.throwIfPaused();
+    this.#drain();
+  }
+
+  /** Nobody can wait for a reset without giving the event loop a turn. */
+  throwIfPaused(): void {
+    if (this.#isPaused) throw new TypeError("a blocking call while reset() is under way; await the reset first");
+  }
+
+  #drain(): void {
+    const { segment } = this.#host;
+    if (this.#inFlight !== undefined && !this.#inFlight.isSettled) {
+      try {
+        segment.rewriteSync(this.#inFlight);
+        this.#settle(this.#inFlight);
+      } catch (error) {
+        // The write in flight may still land, so nothing can be cut back.
+        this.#fail(this.#inFlight, error as Error, "unsure");
+      }
+    }
+    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
+      if (this.#prepare(batch)) {
+        try {
+          this.#host.segment.writeSync(batch);
+          this.#settle(batch);
+        } catch (error) {
+          this.#fail(batch, error as Error, "written");
+        }
+      }
+      batch.release();
+    }
+    this.#wakeCallers();
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. Does not fail: each caller has its own answer. */
+  async idle(): Promise<void> {
+    while (this.#inFlight !== undefined || this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => this.#idleCallers.push(resolve));
+    }
+  }
+
+  /** Resolves when no more than half of `maxPendingBytes` is pending. */
+  room(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#hasRoom()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.#roomCallers.splice(this.#roomCallers.indexOf(go), 1);
+        reject(signal?.reason as Error);
+      };
+      const go = (): void => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#roomCallers.push(go);
+    });
+  }
+
+  /**
+   * Writes all that waits and then holds what comes, until `resume`. Resolves when no callback is
+   * out any more: the segment may then be replaced.
+   */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#drain();
+    while (this.#inFlight !== undefined) await new Promise<void>((resolve) => this.#idleCallers.push(resolve));
+  }
+
+  /** Goes on, perhaps in another segment: what was held is placed anew. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#nextSeq = this.#host.segment.nextSeq;
+    const held = this.#waiting.reduce((sum, batch) => sum + batch.count, 0);
+    for (const batch of this.#waiting) this.#dropOrphans(batch);
+    this.#nextSeq += held;
+    this.#schedule();
+  }
+
+  /** Ends it all because of a failure elsewhere in the log, such as a background fsync. */
+  poison(cause: Error): void {
+    if (this.#poison !== undefined) return;
+    this.#poison = cause;
+    const error = this.#poisonedError();
+    if (this.#inFlight?.isSettled === false) this.#inFlight.fail(error);
+    for (const batch of this.#waiting.splice(0)) {
+      batch.fail(error);
+      batch.release();
+    }
+    this.#pendingBytes = 0;
+    this.#host.poisoned(cause);
+    this.#wakeCallers();
+  }
+
+  throwIfPoisoned(): void {
+    if (this.#poison !== undefined) throw this.#poisonedError();
+  }
+
+  #poisonedError(): SeqlogError<"SEQLOG_POISONED"> {
+    return new SeqlogError(
+      "SEQLOG_POISONED",
+      `${this.#host.path}: a write or fsync failed, so nothing more is acknowledged (${this.#poison?.message ?? "unknown"}). ` +
+        "Close the log and open it again: opening verifies what is on the disk",
+      { path: this.#host.path },
+      { cause: this.#poison },
+    );
+  }
+
+  #accept(length: number, expectedSeq: number): void {
+    this.throwIfPoisoned();
+    if (expectedSeq >= 0 && expectedSeq !== this.#nextSeq) throw conflictError(expectedSeq, this.#nextSeq);
+    if (this.#pendingBytes > 0 && this.#pendingBytes + length > this.#limits.maxPendingBytes) {
+      const facts = { pendingBytes: this.#pendingBytes };
+      throw new SeqlogError(
+        "SEQLOG_QUEUE_FULL",
+        `${this.#host.path}: ${this.#pendingBytes} bytes wait for the disk and maxPendingBytes is ${this.#limits.maxPendingBytes}; nothing was appended. Await \`ready()\` between appends`,
+        facts,
+      );
+    }
+    this.#pendingBytes += length;
+  }
+
+  #place(data: Uint8Array | string, length: number, waiter: Waiter): void {
+    const batch = this.#batchFor(headerLength + length);
+    batch.add(data, length, this.#ids);
+    batch.waiters.push(waiter);
+    this.#nextSeq++;
+  }
+
+  /** The batch that the next record goes to: the last one, or a new one behind it. */
+  #batchFor(length: number): Batch {
+    const last = this.#waiting.at(-1);
+    const before = last ?? (this.#inFlight?.isSettled === false ? this.#inFlight : undefined);
+    const end = before === undefined ? this.#host.segment.end : before.base + before.length;
+    const opensSegment = end > 0 && end + length > this.#host.segmentBytes;
+    if (last !== undefined && !opensSegment && last.takes(length)) return last;
+    const batch = new Batch(opensSegment ? 0 : end, opensSegment, length);
+    this.#waiting.push(batch);
+    return batch;
+  }
+
+  #schedule(): void {
+    if (this.#inFlight !== undefined || this.#isScheduled || this.#isPaused) return;
+    if ((this.#waiting[0]?.length ?? 0) >= writeAtOnce) return this.#dispatch();
+    this.#isScheduled = true;
+    process.nextTick(() => {
+      this.#isScheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#inFlight === undefined) {
+      const batch = this.#isPaused ? undefined : this.#waiting.shift();
+      if (batch === undefined) return this.#wakeCallers();
+      if (!this.#prepare(batch)) {
+        batch.release();
+        continue;
+      }
+      this.#inFlight = batch;
+      this.#host.segment.write(batch, (error) => this.#landed(batch, error));
+    }
+  }
+
+  #landed(batch: Batch, error: Error | undefined): void {
+    this.#inFlight = undefined;
+    if (batch.isSettled) {
+      // A blocking append has written the same bytes meanwhile; that this write failed still means
+      // that the disk cannot be trusted.
+      if (error !== undefined) this.poison(error);
+    } else if (error !== undefined) {
+      this.#fail(batch, error, "written");
+    } else {
+      this.#settle(batch);
+    }
+    batch.release();
+    this.#dispatch();
+  }
+
+  /** Gets everything ready for a batch to be written; false when it was rejected instead. */
+  #prepare(batch: Batch): boolean {
+    try {
+      // While a callback is out the old segment cannot be sealed; the batch then goes to it.
+      if (batch.opensSegment && this.#inFlight === undefined && this.#host.segment.end > 0) this.#host.roll();
+      batch.move(this.#host.segment.end);
+      this.#host.beforeWrite(batch.length);
+      return batch.count > 0;
+    } catch (error) {
+      this.#fail(batch, error as Error, "not-written");
+      return false;
+    }
+  }
+
+  #settle(batch: Batch): void {
+    try {
+      this.#host.segment.settle(batch);
+    } catch (error) {
+      return this.#fail(batch, error as Error, "unsure");
+    }
+    this.#pendingBytes -= batch.length;
+    this.#host.committed(batch.length);
+    this.#wakeCallers();
+  }
+
+  /**
+   * A batch could not be written. When the disk is full, and the file can be cut back to where it
+   * ended before, only its own callers are told; else the log is poisoned.
+   */
+  #fail(batch: Batch, error: Error, state: "not-written" | "written" | "unsure"): void {
+    if (this.#poison !== undefined) {
+      if (!batch.isSettled) batch.fail(this.#poisonedError());
+      return;
+    }
+    const undoable = SeqlogError.is(error, "SEQLOG_NO_SPACE") && state !== "unsure";
+    try {
+      if (undoable && state === "written") this.#host.segment.cutBack();
+    } catch (cutError) {
+      return this.#failAndPoison(batch, cutError as Error);
+    }
+    if (!undoable) return this.#failAndPoison(batch, error);
+    this.#pendingBytes -= batch.length;
+    this.#nextSeq -= batch.count;
+    batch.fail(error);
+    for (const waiting of this.#waiting) this.#dropOrphans(waiting);
+    this.#wakeCallers();
+  }
+
+  #failAndPoison(batch: Batch, error: Error): void {
+    this.poison(error);
+    if (!batch.isSettled) batch.fail(this.#poisonedError());
+  }
+
+  #dropOrphans(batch: Batch): void {
+    const { length, count } = batch;
+    batch.dropOrphans(this.#nextSeq);
+    this.#pendingBytes -= length - batch.length;
+    this.#nextSeq -= count - batch.count;
+  }
+
+  #hasRoom(): boolean {
+    return this.#pendingBytes <= this.#limits.maxPendingBytes / 2;
+  }
+
+  #wakeCallers(): void {
+    if (this.#roomCallers.length > 0 && this.#hasRoom()) for (const go of this.#roomCallers.splice(0)) go();
+    if (this.#inFlight === undefined && (this.#waiting.length === 0 || this.#isPaused)) {
+      for (const resolve of this.#idleCallers.splice(0)) resolve();
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Reads a range of a log in runs: forward, backward, or forward and then live. One run is in memory
+ * at a time. Works on a `LogView`, so a writer's own log, a follower's and a single file read alike.
+ */
+import { SeqlogError } from "../errors.ts";
+import { asSeq } from "../numbers.ts";
+import { run as runPlan } from "../storage/plan.ts";
+import type { Run } from "./log-record.ts";
+import type { LogView, OpenSegment } from "./log-view.ts";
+
+/** A range with its ends resolved to seqs. */
+export interface Range {
+  readonly from: number;
+  /** Exclusive; Infinity for a live read without end. */
+  readonly to: number;
+  /** Records at most. */
+  readonly limit: number;
+  readonly maxBytes: number;
+}
+
+/** The error for records that retention or `trim` removed. */
+export function trimmedError(location: string, seq: number, firstSeq: number): SeqlogError<"SEQLOG_TRIMMED"> {
+  return new SeqlogError(
+    "SEQLOG_TRIMMED",
+    `${location}: record ${seq} was removed; the first one available is ${firstSeq}`,
+    { firstSeq: asSeq(firstSeq) },
+  );
+}
+
+/** The error for using what was closed. */
+export function closedError(location: string): SeqlogError<"SEQLOG_CLOSED"> {
+  return new SeqlogError("SEQLOG_CLOSED", `${location}: the log was closed`, { path: location });
+}
+
+function checkStillThere(view: LogView, generation: number): void {
+  if (view.isClosed) throw closedError(view.location);
+  if (view.generation !== generation) {
+    throw new SeqlogError(
+      "SEQLOG_RESET",
+      `${view.location}: the log was reset while it was read; it is now generation ${view.generation}. Start again from its beginning`,
+      { generation: view.generation },
+    );
+  }
+}
+
+/** Holds the segment of `seq`; when another process has just removed it, the view is brought up to date, and says so. */
+async function acquire(view: LogView, seq: number, generation: number): Promise<OpenSegment> {
+  try {
+    return view.acquire(seq);
+  } catch (error) {
+    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
+    await view.refresh();
+    checkStillThere(view, generation);
+    return view.acquire(seq);
+  }
+}
+
+/** Forward from `range.from`, then on as records become durable, until the range ends or the log is closed. */
+export async function* readLive(view: LogView, range: Range, signal: AbortSignal): AsyncGenerator<Run> {
+  const unfollow = view.follow();
+  try {
+    yield* readForward(view, range, true, signal);
+  } finally {
+    unfollow();
+  }
+}
+
+/** Forward from `range.from`. With `live`, waits at the end for what comes. */
+export async function* readForward(view: LogView, range: Range, live: boolean, signal: AbortSignal): AsyncGenerator<Run> {
+  const { generation } = view;
+  const stop = Math.min(range.to, range.from + range.limit);
+  let seq = range.from;
+  // Where `seq` starts, once known: in the segment with this base.
+  let place = { base: -1, offset: 0 };
+  while (seq < stop) {
+    signal.throwIfAborted();
+    if (live && view.isClosed) return;
+    checkStillThere(view, generation);
+    const { version } = view;
+    if (seq >= view.nextSeq) {
+      if (!live) return;
+      await view.changed(version, signal);
+      continue;
+    }
+    const segment = await acquire(view, seq, generation);
+    let run: Run;
+    try {
+      const limit = segment.limit();
+      const offset = place.base === segment.base ? place.offset : await runPlan(segment.reader.locate(seq, limit));
+      run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
+      place = { base: segment.base, offset: run.chunk.position + run.end };
+    } finally {
+      segment.release();
+    }
+    seq += run.starts.length;
+    yield run;
+  }
+}
+
+/** Backward: runs come last first, the records in each still in order. */
+export async function* readBackward(view: LogView, range: Range, signal: AbortSignal): AsyncGenerator<Run> {
+  const { generation } = view;
+  const stop = Math.max(range.from, range.to - range.limit);
+  for (let upper = range.to; upper > stop; ) {
+    signal.throwIfAborted();
+    checkStillThere(view, generation);
+    const segment = await acquire(view, upper - 1, generation);
+    try {
+      const limit = segment.limit();
+      const end = await runPlan(segment.reader.locate(upper, limit));
+      let lower = Math.max(stop, segment.base, upper - 1024);
+      let start = await runPlan(segment.reader.locate(lower, limit));
+      while (end - start > range.maxBytes && upper - lower > 1) {
+        lower = upper - Math.floor((upper - lower) / 2);
+        start = await runPlan(segment.reader.locate(lower, limit));
+      }
+      const runs: Run[] = [];
+      for (let seq = lower, offset = start; seq < upper; ) {
+        const run = await runPlan(segment.reader.run(seq, offset, limit, end - offset, upper - seq));
+        runs.push(run);
+        seq += run.starts.length;
+        offset = run.chunk.position + run.end;
+      }
+      yield* runs.reverse();
+      upper = lower;
+    } finally {
+      segment.release();
+    }
+  }
+}

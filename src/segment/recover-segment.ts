@@ -1,0 +1,121 @@
+/**
+ * Brings the last segment of a log into order: evidence, table, action. May be cut off by a crash
+ * at any step and is right when it is begun again: the redo copy comes before the cut, what is set
+ * aside is durable before it is cut off, and a rebuilt record index claims nothing that is not durable.
+ */
+import { SeqlogError } from "../errors.ts";
+import { asOffset, asSeq } from "../numbers.ts";
+import type { Plan } from "../storage/plan.ts";
+import type { Storage, StorageFile } from "../storage/storage.ts";
+import type { IndexFile } from "./index-file.ts";
+import { type Known, inspect } from "./inspect.ts";
+import { decide } from "./recovery-table.ts";
+import { copyRange, indexAnew, redoTail, saveTail, tailPath } from "./redo.ts";
+
+/** What recovery found and did. */
+export interface SegmentRecovery {
+  /** The seq of the next record. */
+  readonly nextSeq: number;
+  /** Where it will start. */
+  readonly end: number;
+  /** Records past the mark that were made durable again. */
+  readonly redone: number;
+  /** Bytes of an interrupted write that were set aside; 0 when there were none. */
+  readonly tornBytes: number;
+  /** Where they came from. */
+  readonly tornOffset: number | undefined;
+  /** Where they are now. */
+  readonly savedAs: string | undefined;
+  readonly indexRebuilt: boolean;
+}
+
+/** The error for invalid bytes at `offset` of `file`. */
+export function damaged(file: string, offset: number, reason: string, seq?: number): SeqlogError<"SEQLOG_DAMAGED"> {
+  const record = seq === undefined ? "" : `, record ${seq}`;
+  return new SeqlogError(
+    "SEQLOG_DAMAGED",
+    `${file}: damaged at offset ${offset}${record}: ${reason}. Nothing was changed. Run \`seqlog verify\` for the whole extent, and keep a copy of the files`,
+    { file, offset: asOffset(offset), ...(seq === undefined ? {} : { seq: asSeq(seq) }), reason },
+  );
+}
+
+/**
+ * Recovers the segment.
+ * @param file a descriptor opened for writing, of the writer that holds the log's lock
+ * @param found its record index; undefined where there is none
+ * @param createIndex makes one; not called when damage is found, so that nothing changes then
+ */
+export function* recoverSegment(
+  storage: Storage,
+  file: StorageFile,
+  found: IndexFile | undefined,
+  createIndex: () => IndexFile,
+  known: Known,
+): Plan<SegmentRecovery> {
+  let index = found;
+  if (storage.statSync(tailPath(file.path)) !== undefined) yield* redoTail(storage, file, (index ??= createIndex()));
+  const evidence = yield* inspect(file, index, known);
+  const action = decide(evidence);
+  if (action.damage !== undefined) throw damaged(file.path, action.damage.offset, action.damage.reason);
+  index ??= createIndex();
+
+  let savedAs: string | undefined;
+  if (action.setAside !== undefined) savedAs = yield* setAside(storage, file, action.setAside);
+  if (evidence.size > action.end) {
+    file.truncateSync(action.end);
+    file.fsyncSync();
+  }
+  if (action.redoFrom.offset < action.end) {
+    yield* saveTail(storage, file, action.redoFrom.offset, action.end, action.redoFrom.seq);
+    yield* redoTail(storage, file, index);
+  }
+  if (action.rebuildIndex) yield* indexAnew(file, index, { seq: known.base, offset: 0 }, action.end);
+  else if (index.capacitySync() !== action.nextSeq - known.base) index.truncateSync(action.nextSeq);
+  return {
+    nextSeq: action.nextSeq,
+    end: action.end,
+    redone: action.nextSeq - action.redoFrom.seq,
+    tornBytes: action.setAside === undefined ? 0 : action.setAside.end - action.setAside.start,
+    tornOffset: action.setAside?.start,
+    savedAs,
+    indexRebuilt: action.rebuildIndex && action.nextSeq > known.base,
+  };
+}
+
+/** Copies bytes to a file of their own beside the segment; one that is there from before is never written over. */
+function* setAside(storage: Storage, file: StorageFile, range: { start: number; end: number }): Plan<string> {
+  for (let attempt = 1; ; attempt++) {
+    const path = `${file.path}.${range.start}${attempt === 1 ? "" : `-${attempt}`}.torn`;
+    if (storage.statSync(path) !== undefined) {
+      if (yield* holdsSame(storage, path, file, range)) return path;
+      continue;
+    }
+    yield* copyRange(storage, file, range.start, range.end, path);
+    return path;
+  }
+}
+
+/** Whether an earlier, interrupted recovery has set the same bytes aside already. */
+function* holdsSame(
+  storage: Storage,
+  path: string,
+  file: StorageFile,
+  range: { start: number; end: number },
+): Plan<boolean> {
+  const saved = storage.openSync(path, "read");
+  try {
+    const length = range.end - range.start;
+    if (saved.statSync().size !== length) return false;
+    const one = new Uint8Array(Math.min(length, 256 * 1024));
+    const other = new Uint8Array(one.length);
+    for (let done = 0; done < length; done += one.length) {
+      const piece = Math.min(one.length, length - done);
+      yield { file: saved, target: one.subarray(0, piece), position: done };
+      yield { file, target: other.subarray(0, piece), position: range.start + done };
+      if (Buffer.compare(one.subarray(0, piece), other.subarray(0, piece)) !== 0) return false;
+    }
+    return true;
+  } finally {
+    saved.closeSync();
+  }
+}

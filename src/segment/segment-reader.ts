@@ -1,0 +1,129 @@
+/**
+ * Reads records of one segment and serves none that it has not checked: length, own offset, UUID,
+ * CRC, and the header against the record index where its entry is self-valid.
+ *
+ * The chain in the segment leads; the record index only says where to begin, and adds detection.
+ * So no state of it changes what is served.
+ */
+import { basename } from "node:path";
+import { describeProblem } from "../format/record.ts";
+import type { Plan } from "../storage/plan.ts";
+import type { StorageFile } from "../storage/storage.ts";
+import type { IndexFile } from "./index-file.ts";
+import type { Run } from "./log-record.ts";
+import { damaged } from "./recover-segment.ts";
+import { type Chunk, type Walked, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
+import { crcOfRange } from "./walk-chain.ts";
+import { crc32OfHeader } from "../format/crc32.ts";
+import { headerAt, headerLength } from "../format/record.ts";
+
+/** How far a segment may be read: both exclusive. */
+export interface ReadLimit {
+  readonly nextSeq: number;
+  readonly end: number;
+}
+
+/** Larger data is checked in a stream before memory for it is taken. */
+const trustedLength = 16 * 1024 * 1024;
+
+/** A reader of one segment. */
+export class SegmentReader {
+  readonly #file: StorageFile;
+  readonly #index: IndexFile | undefined;
+  readonly #base: number;
+  readonly #name: string;
+
+  constructor(file: StorageFile, index: IndexFile | undefined, base: number) {
+    this.#file = file;
+    this.#index = index;
+    this.#base = base;
+    this.#name = basename(file.path);
+  }
+
+  /** Where record `seq` starts. `seq` may be that of the next record. */
+  *locate(seq: number, limit: ReadLimit): Plan<number> {
+    if (seq === limit.nextSeq) return limit.end;
+    let from = { seq: this.#base, offset: 0 };
+    for (let lower = seq; lower > this.#base && this.#index !== undefined; lower--) {
+      const entry = yield* this.#index.entry(lower);
+      if (entry === undefined || entry.kind === "invalid" || entry.offset >= limit.end) continue;
+      from = entry;
+      break;
+    }
+    while (from.seq < seq) {
+      const run = yield* this.run(from.seq, from.offset, limit, 1024 * 1024, seq - from.seq);
+      from = { seq: from.seq + run.starts.length, offset: run.chunk.position + run.end };
+    }
+    return from.offset;
+  }
+
+  /**
+   * Reads records from `seq`, which starts at `offset`: at least one, at most `most`, and about
+   * `maxBytes` unless one record is larger.
+   * @throws SEQLOG_DAMAGED when the first of them is not valid
+   */
+  *run(seq: number, offset: number, limit: ReadLimit, maxBytes: number, most: number): Plan<Run> {
+    let chunk = yield* this.#read(offset, Math.min(Math.max(maxBytes, 64), limit.end - offset));
+    let walked = verifyChunk(chunk, limit.end, Math.min(most, limit.nextSeq - seq));
+    if (walked.starts.length === 0 && walked.needed > 0) {
+      if (walked.needed > trustedLength) yield* this.#checkLong(chunk, seq, walked.needed);
+      chunk = yield* this.#read(offset, walked.needed);
+      walked = verifyChunk(chunk, limit.end, 1);
+      // The header alone was asked for when only a part of it was there; now the data is.
+      if (walked.starts.length === 0 && walked.needed > 0) {
+        chunk = yield* this.#read(offset, walked.needed);
+        walked = verifyChunk(chunk, limit.end, 1);
+      }
+    }
+    if (walked.starts.length === 0) throw this.#problem(seq, offset + walked.end, walked);
+    const { starts, end } = yield* this.#agreed(chunk, walked, seq);
+    return { chunk, starts, end, firstSeq: seq, segment: this.#name };
+  }
+
+  /** One record, by its number. */
+  *one(seq: number, limit: ReadLimit): Plan<Run> {
+    const offset = yield* this.locate(seq, limit);
+    const next = seq + 1 < limit.nextSeq ? yield* this.#nextOffset(seq + 1) : limit.end;
+    const guess = next !== undefined && next > offset && next <= limit.end ? next - offset : 4096;
+    return yield* this.run(seq, offset, limit, Math.min(guess, trustedLength), 1);
+  }
+
+  *#nextOffset(seq: number): Plan<number | undefined> {
+    const entry = this.#index === undefined ? undefined : yield* this.#index.entry(seq);
+    return entry === undefined || entry.kind === "invalid" ? undefined : entry.offset;
+  }
+
+  *#read(offset: number, length: number): Plan<Chunk> {
+    // Not zeroed first: only what the read filled is looked at.
+    const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const read = yield { file: this.#file, target, position: offset };
+    return chunkOf(read === length ? target : target.subarray(0, read), offset);
+  }
+
+  *#checkLong(chunk: Chunk, seq: number, needed: number): Plan<void> {
+    const start = chunk.position + headerLength;
+    const crc = yield* crcOfRange(this.#file, start, needed - headerLength, new Uint8Array(1024 * 1024));
+    if (crc !== chunk.view.getUint32(headerAt.crc, true)) {
+      throw damaged(this.#file.path, chunk.position, "the CRC-32 of the data does not match", seq);
+    }
+  }
+
+  /** The records up to the first that the record index contradicts; that one is an error when it is the first. */
+  *#agreed(chunk: Chunk, walked: Walked, seq: number): Plan<{ starts: readonly number[]; end: number }> {
+    if (this.#index === undefined) return walked;
+    const entries = yield* this.#index.entries(seq, walked.starts.length);
+    const bad = findContradiction(chunk, walked.starts, entries, this.#index.seed, seq);
+    if (bad < 0) return walked;
+    const start = walked.starts[bad] as number;
+    if (bad > 0) return { starts: walked.starts.slice(0, bad), end: start };
+    const found = crc32OfHeader(chunk.view, start).toString(16).padStart(8, "0");
+    const reason = `the header is not the one that the record index holds (its CRC-32 is ${found})`;
+    throw damaged(this.#file.path, chunk.position + start, reason, seq);
+  }
+
+  #problem(seq: number, offset: number, walked: Walked): Error {
+    const reason = walked.problem === 0 ? "the records end here, before this one" : describeProblem(walked.problem);
+    return damaged(this.#file.path, offset, reason, seq);
+  }
+}
+

@@ -1,0 +1,174 @@
+/** A single log file as its readers see it, also beside a writer in another process. Opens for reading only. */
+import { dirname } from "node:path";
+import { noSeed } from "../format/index-entry.ts";
+import { type Plan, run } from "../storage/plan.ts";
+import type { Machine, StorageFile } from "../storage/storage.ts";
+import { Coalesce } from "./coalesce.ts";
+import { extendDurableEnd, findDurableEnd } from "./durable-end.ts";
+import { Follow } from "./follow.ts";
+import { IndexFile } from "./index-file.ts";
+import type { LogView, OpenSegment } from "./log-view.ts";
+import { closedError } from "./read-range.ts";
+import { type ReadLimit, SegmentReader } from "./segment-reader.ts";
+import { ViewChanges } from "./view-changes.ts";
+import { walkChain } from "./walk-chain.ts";
+
+interface Files {
+  readonly log: StorageFile;
+  readonly index: IndexFile | undefined;
+  readonly reader: SegmentReader;
+  readonly inode: number;
+  /** Reads under way; the descriptors are closed when the last one ends. */
+  users: number;
+  isOld: boolean;
+}
+
+/** The view of one file. */
+export class SingleFileView implements LogView {
+  readonly location: string;
+  readonly firstSeq = 0;
+  readonly #machine: Machine;
+  readonly #indexPath: string;
+  readonly #changes: ViewChanges;
+  readonly #follow: Follow;
+  #files: Files;
+  #limit: ReadLimit;
+  #generation = 0;
+  #isClosed = false;
+  readonly #looks = new Coalesce(() => this.#look());
+
+  private constructor(machine: Machine, location: string, indexPath: string, files: Files, limit: ReadLimit) {
+    this.location = location;
+    this.#machine = machine;
+    this.#indexPath = indexPath;
+    this.#files = files;
+    this.#limit = limit;
+    this.#follow = new Follow(machine, dirname(location), () => void this.refresh().catch(() => this.#changes.bump()));
+    this.#changes = new ViewChanges((isFollowed) => this.#follow.set(isFollowed));
+  }
+
+  static async open(machine: Machine, location: string, indexPath: string): Promise<SingleFileView> {
+    const files = openFiles(machine, location, indexPath);
+    try {
+      return new SingleFileView(machine, location, indexPath, files, await run(limitOf(files)));
+    } catch (error) {
+      closeFiles(files);
+      throw error;
+    }
+  }
+
+  get nextSeq(): number {
+    return this.#limit.nextSeq;
+  }
+
+  /** Bytes that may be read. */
+  get end(): number {
+    return this.#limit.end;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get version(): number {
+    return this.#changes.version;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  acquire(): OpenSegment {
+    if (this.#isClosed) throw closedError(this.location);
+    const files = this.#files;
+    const limit = this.#limit;
+    files.users++;
+    return {
+      base: 0,
+      reader: files.reader,
+      limit: () => limit,
+      release: () => {
+        files.users--;
+        if (files.isOld && files.users === 0) closeFiles(files);
+      },
+    };
+  }
+
+  changed(version: number, signal: AbortSignal): Promise<void> {
+    return this.#changes.after(version, signal);
+  }
+
+  follow(): () => void {
+    return this.#changes.follow();
+  }
+
+  /** Looks what the writer did meanwhile. */
+  refresh(): Promise<void> {
+    return this.#looks.run();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isClosed) return;
+    const { storage } = this.#machine;
+    const stat = storage.statSync(this.location);
+    const hasIndex = this.#files.index !== undefined;
+    // Another file of this name, or an index where there was none: what was read before is another history.
+    if (stat !== undefined && (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))) {
+      const files = openFiles(this.#machine, this.location, this.#indexPath);
+      const limit = await run(limitOf(files));
+      if (this.#isClosed) return closeFiles(files);
+      if (stat.inode !== this.#files.inode) this.#generation++;
+      this.#retire();
+      this.#files = files;
+      this.#limit = limit;
+      return this.#changes.bump();
+    }
+    const { index, log } = this.#files;
+    if (index === undefined) return;
+    const limit = await run(extendDurableEnd(log, index, this.#limit));
+    if (this.#isClosed || limit.nextSeq === this.#limit.nextSeq) return;
+    this.#limit = limit;
+    this.#changes.bump();
+  }
+
+  #retire(): void {
+    this.#files.isOld = true;
+    if (this.#files.users === 0) closeFiles(this.#files);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#follow.set(false);
+    this.#retire();
+    this.#changes.bump();
+  }
+}
+
+function openFiles(machine: Machine, location: string, indexPath: string): Files {
+  const { storage } = machine;
+  const log = storage.openSync(location, "read");
+  try {
+    const hasIndex = storage.statSync(indexPath) !== undefined;
+    const index = hasIndex ? IndexFile.openSync(storage, indexPath, "read", 0, noSeed) : undefined;
+    return { log, index, reader: new SegmentReader(log, index, 0), inode: log.statSync().inode, users: 0, isOld: false };
+  } catch (error) {
+    log.closeSync();
+    throw error;
+  }
+}
+
+function closeFiles(files: Files): void {
+  files.log.closeSync();
+  files.index?.closeSync();
+}
+
+/**
+ * A file without a record index, as the seed leaves it, has no mark: it is read to the end of its
+ * valid chain, and nobody promises that the last of that is durable.
+ */
+function* limitOf(files: Files): Plan<ReadLimit> {
+  if (files.index !== undefined && files.index.capacitySync() > 0) return yield* findDurableEnd(files.log, files.index);
+  const chain = yield* walkChain(files.log, { seq: 0, offset: 0 }, files.log.statSync().size);
+  return { nextSeq: chain.nextSeq, end: chain.end };
+}
