@@ -7,12 +7,7 @@ export { SeqlogError, type SeqlogErrorCode, type SeqlogErrorFacts, seqlogErrorCo
 export type { Offset, Seq, SeqLike } from "./numbers.ts";
 export { openLog } from "./open.ts";
 
-export {
-  type DirectoryRecovery,
-  FileLog,
-  type FileOpenOptions,
-  type OpenOptions,
-} from "./log/file-log.ts";
+export { type DirectoryRecovery, FileLog, type FileOpenOptions, type OpenOptions } from "./log/file-log.ts";
 export type { Durability } from "./log/directory-writer.ts";
 export type {
   Appended,
@@ -40,14 +35,5 @@ export { LogWriter, type LogWriterOptions, type RecoveryReport } from "./segment
 export type { Position, RangeOptions, ReadOptions } from "./segment/positions.ts";
 export { RecordIndex } from "./segment/record-index.ts";
 
-export type {
-  Clock,
-  FileStat,
-  Machine,
-  OpenMode,
-  Random,
-  Storage,
-  StorageFile,
-  Watch,
-} from "./storage/storage.ts";
+export type { Clock, FileStat, Machine, OpenMode, Random, Storage, StorageFile, Watch } from "./storage/storage.ts";
 export type { LockKind } from "./storage/writer-lock.ts";

@@ -68,10 +68,14 @@ function validate(schema: StandardSchema, value: unknown): unknown {
     | { issues: readonly { message: string; path?: readonly unknown[] }[] }
     | PromiseLike<unknown>;
   if ("then" in result) {
-    throw new TypeError(`the ${schema["~standard"].vendor} schema validates asynchronously; a log needs a synchronous one`);
+    throw new TypeError(
+      `the ${schema["~standard"].vendor} schema validates asynchronously; a log needs a synchronous one`,
+    );
   }
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(({ message, path }) => (path?.length ? `${path.map(keyOf).join(".")}: ${message}` : message));
+  const issues = result.issues.map(({ message, path }) =>
+    path?.length ? `${path.map(keyOf).join(".")}: ${message}` : message,
+  );
   throw new TypeError(`the schema refuses this value: ${issues.join("; ")}`);
 }
 

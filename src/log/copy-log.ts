@@ -26,11 +26,15 @@ export async function copyLog(
   const { storage } = machine;
   const { manifest, segments } = source;
   if (storage.statSync(directory) !== undefined && storage.listSync(directory).length > 0) {
-    throw new SeqlogError("SEQLOG_IO", `${directory}: the directory of a copy must be empty or not there (EEXIST); nothing was copied`, {
-      path: directory,
-      syscall: "mkdir",
-      errno: "EEXIST",
-    });
+    throw new SeqlogError(
+      "SEQLOG_IO",
+      `${directory}: the directory of a copy must be empty or not there (EEXIST); nothing was copied`,
+      {
+        path: directory,
+        syscall: "mkdir",
+        errno: "EEXIST",
+      },
+    );
   }
   storage.makeDirectorySync(directory);
   // All open before the first is read: what is trimmed meanwhile can still be copied.
@@ -65,7 +69,13 @@ async function copySegment(
   const path = logPath(directory, name);
   await run(copyRange(storage, from, 0, segment.bytes, path));
   const file = storage.openSync(path, "read");
-  const index = IndexFile.openSync(storage, indexPath(directory, name), "create-new", name.base, seedOf(manifest, name.base));
+  const index = IndexFile.openSync(
+    storage,
+    indexPath(directory, name),
+    "create-new",
+    name.base,
+    seedOf(manifest, name.base),
+  );
   try {
     const chain = await run(indexAnew(file, index, { seq: name.base, offset: 0 }, segment.bytes));
     if (chain.end !== segment.bytes || chain.nextSeq !== segment.nextSeq) {

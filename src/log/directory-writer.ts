@@ -97,7 +97,13 @@ export class DirectoryWriter implements LogView, CommitHost {
   #openSegment(at: { readonly end: number; readonly nextSeq: number }): SegmentWriter {
     const { storage } = this.#machine;
     const name = { base: this.#base, generation: this.#manifest.generation };
-    const index = IndexFile.openSync(storage, indexPath(this.location, name), "write", name.base, seedOf(this.#manifest, name.base));
+    const index = IndexFile.openSync(
+      storage,
+      indexPath(this.location, name),
+      "write",
+      name.base,
+      seedOf(this.#manifest, name.base),
+    );
     try {
       return SegmentWriter.openSync(storage, logPath(this.location, name), index, at, {
         ackPoint: this.#settings.durability === "record" ? "durable" : "written",
@@ -125,7 +131,8 @@ export class DirectoryWriter implements LogView, CommitHost {
     });
   }
 
-  get segment(): SegmentWriter {
+  /** The segment being written. */
+  current(): SegmentWriter {
     return this.#segment;
   }
 
@@ -246,8 +253,9 @@ export class DirectoryWriter implements LogView, CommitHost {
 
   /** Removes whole sealed segments with no record at or after `seq`; returns how many records went. */
   trim(seq: number): number {
-    const kept = this.#sealed.filter((segment) => segment.nextSeq > seq);
-    const firstSeq = kept[0]?.base ?? this.#base;
+    const first = this.#sealed.findIndex((segment) => segment.nextSeq > seq);
+    const kept = first < 0 ? [] : this.#sealed.slice(first);
+    const firstSeq = this.#sealed[first]?.base ?? this.#base;
     const removed = firstSeq - this.#manifest.firstSeq;
     if (removed <= 0) return 0;
     this.#store({ ...this.#manifest, firstSeq });

@@ -4,7 +4,13 @@ import { SeqlogError } from "../errors.ts";
 import { maxDataLength } from "../format/record.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
-import { type RecoveryReport, checkLimit, defaultMaxPendingBytes, defaultMaxRecordBytes, reportOf } from "../segment/log-writer.ts";
+import {
+  type RecoveryReport,
+  checkLimit,
+  defaultMaxPendingBytes,
+  defaultMaxRecordBytes,
+  reportOf,
+} from "../segment/log-writer.ts";
 import { type Position, type ReadOptions, resolvePosition } from "../segment/positions.ts";
 import { Reading } from "../segment/reading.ts";
 import { closedError } from "../segment/read-range.ts";
@@ -80,7 +86,13 @@ function checkedSettings(options: AnyOptions): WriterSettings {
   return {
     segmentBytes: checkLimit(options.segmentBytes, 256 * 1024 * 1024, "segmentBytes", 1024, Number.MAX_SAFE_INTEGER),
     maxRecordBytes: checkLimit(options.maxRecordBytes, defaultMaxRecordBytes, "maxRecordBytes", 0, maxDataLength),
-    maxPendingBytes: checkLimit(options.maxPendingBytes, defaultMaxPendingBytes, "maxPendingBytes", 1, Number.MAX_SAFE_INTEGER),
+    maxPendingBytes: checkLimit(
+      options.maxPendingBytes,
+      defaultMaxPendingBytes,
+      "maxPendingBytes",
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ),
     durability,
     codec: codec?.name,
   };
@@ -178,8 +190,10 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
     const at = localPath(directory, "the log's directory");
     const settings = checkedSettings(options);
     const machine = options.machine ?? nodeMachine;
-    if (options.readOnly === true) throw new TypeError("openSync opens for writing; for readOnly use `await FileLog.open`");
-    if (options.lockTimeoutMs !== undefined) throw new TypeError("openSync cannot wait for a lock; use `await FileLog.open`");
+    if (options.readOnly === true)
+      throw new TypeError("openSync opens for writing; for readOnly use `await FileLog.open`");
+    if (options.lockTimeoutMs !== undefined)
+      throw new TypeError("openSync cannot wait for a lock; use `await FileLog.open`");
     prepareDirectory(machine, at, options);
     const lock = acquireWriterLock(machine, lockPath(at), options.lock ?? "kernel");
     try {
@@ -228,7 +242,7 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
     return new Promise((resolve, reject) => {
       const writer = this.#writer();
       const expectedSeq = expectedSeqOf(options);
-      const waiter = new RecordWaiter(expectedSeq, () => basename(writer.segment.path), resolve, reject);
+      const waiter = new RecordWaiter(expectedSeq, () => basename(writer.current().path), resolve, reject);
       writer.queue.add(this.#encode(data), waiter);
     });
   }
@@ -252,7 +266,7 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
   appendSync(data: In, options?: AppendOptions): FileAppended {
     return this.#blocking((resolve, reject) => {
       const writer = this.#writer();
-      const name = (): string => basename(writer.segment.path);
+      const name = (): string => basename(writer.current().path);
       writer.queue.add(this.#encode(data), new RecordWaiter(expectedSeqOf(options), name, resolve, reject));
     });
   }
@@ -291,7 +305,7 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
     );
     writer.queue.drainSync();
     if (failure !== undefined) throw failure;
-    return (result as { value: T } | undefined ?? noAnswer()).value;
+    return ((result as { value: T } | undefined) ?? noAnswer()).value;
   }
 
   #encode(data: In): Uint8Array | string {
@@ -418,7 +432,8 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
   /** As `close`, blocking. */
   closeSync(): void {
     if (this.#closing !== undefined || this.#view.isClosed) return;
-    if (this.#resetting !== undefined) throw new TypeError("closeSync while reset() is under way; await the reset first");
+    if (this.#resetting !== undefined)
+      throw new TypeError("closeSync while reset() is under way; await the reset first");
     this.#closing = Promise.resolve();
     if (this.#view instanceof DirectoryWriter) this.#view.closeSync();
     else this.#view.close();
@@ -431,9 +446,13 @@ export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<
   #writer(): DirectoryWriter {
     if (this.#closing !== undefined) throw closedError(this.location);
     if (this.#view instanceof DirectoryWriter) return this.#view;
-    throw new SeqlogError("SEQLOG_READ_ONLY", `${this.location}: the log was opened with readOnly, so it cannot be changed`, {
-      path: this.location,
-    });
+    throw new SeqlogError(
+      "SEQLOG_READ_ONLY",
+      `${this.location}: the log was opened with readOnly, so it cannot be changed`,
+      {
+        path: this.location,
+      },
+    );
   }
 }
 

@@ -133,7 +133,8 @@ export class Follower implements LogView {
   async #lookAgain(before: Seen): Promise<Seen> {
     this.#cache.drop();
     const seen = await lookAfresh(this.#machine, this.location, this.#cache);
-    const isOlder = seen.manifest.generation === before.manifest.generation && seen.limit.nextSeq < before.limit.nextSeq;
+    const isOlder =
+      seen.manifest.generation === before.manifest.generation && seen.limit.nextSeq < before.limit.nextSeq;
     return isOlder ? before : seen;
   }
 
@@ -208,7 +209,11 @@ async function look(machine: Machine, directory: string, cache: SegmentCache, st
   const listing = stat === undefined ? undefined : listDirectory(storage, directory);
   if (manifest === undefined) {
     if (listing !== undefined && listing.logs.length > 0) {
-      throw damaged(manifestPath(directory), 0, `the directory holds ${listing.logs.length} segments, but no MANIFEST; \`seqlog repair\` makes a new one`);
+      throw damaged(
+        manifestPath(directory),
+        0,
+        `the directory holds ${listing.logs.length} segments, but no MANIFEST; \`seqlog repair\` makes a new one`,
+      );
     }
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
@@ -218,7 +223,11 @@ async function look(machine: Machine, directory: string, cache: SegmentCache, st
   const active = bases.at(-1);
   if (first < 0 || active === undefined) {
     const missing = logPath(directory, { base: manifest.firstSeq, generation: manifest.generation });
-    throw damaged(missing, 0, `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`);
+    throw damaged(
+      missing,
+      0,
+      `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`,
+    );
   }
   const kept = bases.slice(first);
   const sealed = kept.slice(0, -1).map((base, i) => {
@@ -240,13 +249,19 @@ async function limitOf({ file, index }: CachedSegment, manifest: Manifest, base:
   if (state !== "open") {
     const size = file.statSync().size;
     if (size === state.activeBytes) return { nextSeq: state.nextSeq, end: size };
-    throw damaged(file.path, Math.min(size, state.activeBytes), `close() left ${state.activeBytes} bytes, found ${size}`);
+    throw damaged(
+      file.path,
+      Math.min(size, state.activeBytes),
+      `close() left ${state.activeBytes} bytes, found ${size}`,
+    );
   }
   if (index !== undefined) {
     const limit = await run(findDurableEnd(file, index));
     if (limit.nextSeq > base) return limit;
   }
   // No mark at all: what lies a whole window before the end of the chain was durable.
-  const { redoFrom } = await run(inspect(file, index, { base, window: manifest.window ?? Infinity, closed: undefined }));
+  const { redoFrom } = await run(
+    inspect(file, index, { base, window: manifest.window ?? Infinity, closed: undefined }),
+  );
   return { nextSeq: redoFrom.seq, end: redoFrom.offset };
 }

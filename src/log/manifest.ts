@@ -118,7 +118,8 @@ function isManifest(value: unknown): value is Manifest {
     (m.idVersion === 4 || m.idVersion === 7) &&
     (m.codec === null || typeof m.codec === "string") &&
     (m.window === null || isCount(m.window)) &&
-    (state === "open" || (typeof state === "object" && state !== null && isCount(state.nextSeq) && isCount(state.activeBytes)))
+    (state === "open" ||
+      (typeof state === "object" && state !== null && isCount(state.nextSeq) && isCount(state.activeBytes)))
   );
 }
 

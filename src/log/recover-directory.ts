@@ -47,24 +47,41 @@ export interface Creation {
 export function* recoverDirectory(machine: Machine, directory: string, creation: Creation): Plan<Recovered> {
   const { storage } = machine;
   const manifest =
-    (yield* loadManifest(storage, directory)) ?? create(machine, directory, creation, listDirectory(storage, directory));
+    (yield* loadManifest(storage, directory)) ??
+    create(machine, directory, creation, listDirectory(storage, directory));
   removeLeftovers(storage, directory, manifest);
   const names = listDirectory(storage, directory).logs;
   const active = names.at(-1);
   if (active === undefined || (names[0] as SegmentName).base > manifest.firstSeq) {
     const missing = logPath(directory, { base: manifest.firstSeq, generation: manifest.generation });
-    throw damaged(missing, 0, `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`);
+    throw damaged(
+      missing,
+      0,
+      `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`,
+    );
   }
   let indexesRebuilt = 0;
   const sealed: SealedSegment[] = [];
   for (const [i, name] of names.entries()) {
     if (name === active) break;
-    const { segment, rebuilt } = yield* checkSealed(storage, directory, manifest, name, (names[i + 1] as SegmentName).base);
+    const { segment, rebuilt } = yield* checkSealed(
+      storage,
+      directory,
+      manifest,
+      name,
+      (names[i + 1] as SegmentName).base,
+    );
     sealed.push(segment);
     if (rebuilt) indexesRebuilt++;
   }
   const recovery = yield* recoverActive(storage, directory, manifest, active);
-  const lastIdMs = yield* readLastIdMs(storage, directory, manifest, recovery.nextSeq > active.base ? active : names.at(-2), recovery);
+  const lastIdMs = yield* readLastIdMs(
+    storage,
+    directory,
+    manifest,
+    recovery.nextSeq > active.base ? active : names.at(-2),
+    recovery,
+  );
   return { manifest, sealed, active: { ...recovery, base: active.base }, lastIdMs, indexesRebuilt };
 }
 
@@ -101,7 +118,8 @@ function create(machine: Machine, directory: string, creation: Creation, listing
  */
 export function createSegment(storage: Storage, directory: string, name: SegmentName): void {
   const log = logPath(directory, name);
-  if ((storage.statSync(log)?.size ?? 0) > 0) throw damaged(log, 0, "a segment of this name is there already, with bytes in it");
+  if ((storage.statSync(log)?.size ?? 0) > 0)
+    throw damaged(log, 0, "a segment of this name is there already, with bytes in it");
   for (const path of [logPath(directory, name), indexPath(directory, name)]) {
     const file = storage.openSync(path, "create");
     try {
@@ -150,7 +168,8 @@ function* checkSealed(
   }
   const file = storage.openSync(path, "read");
   const at = indexPath(directory, name);
-  const openIndex = (mode: OpenMode): IndexFile => IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
+  const openIndex = (mode: OpenMode): IndexFile =>
+    IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
   let index = storage.statSync(at) === undefined ? undefined : openIndex("write");
   try {
     const bytes = file.statSync().size;
@@ -160,7 +179,11 @@ function* checkSealed(
     if (chain.problem !== 0) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
     if (chain.nextSeq !== nextBase) {
       const what = chain.nextSeq < nextBase ? "a gap" : "an overlap";
-      throw damaged(path, bytes, `${what}: its records end before ${chain.nextSeq}, but the next segment begins with ${nextBase}`);
+      throw damaged(
+        path,
+        bytes,
+        `${what}: its records end before ${chain.nextSeq}, but the next segment begins with ${nextBase}`,
+      );
     }
     yield* indexAnew(file, (index ??= openIndex("create")), { seq: name.base, offset: 0 }, bytes);
     return { segment, rebuilt: true };
@@ -179,11 +202,17 @@ export function* endsRight(file: StorageFile, index: IndexFile, nextBase: number
   return record.problem === undefined && record.end === bytes;
 }
 
-function* recoverActive(storage: Storage, directory: string, manifest: Manifest, name: SegmentName): Plan<SegmentRecovery> {
+function* recoverActive(
+  storage: Storage,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName,
+): Plan<SegmentRecovery> {
   const { state } = manifest;
   const file = storage.openSync(logPath(directory, name), "write");
   const at = indexPath(directory, name);
-  const openIndex = (mode: OpenMode): IndexFile => IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
+  const openIndex = (mode: OpenMode): IndexFile =>
+    IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
   let index: IndexFile | undefined;
   try {
     if (storage.statSync(at) !== undefined) index = openIndex("write");

@@ -99,8 +99,10 @@ class RepairPlan {
       this.add(file, `cut at offset ${action.end}`);
     }
     const redone = action.nextSeq - action.redoFrom.seq;
-    if (redone > 0) this.add(file, `make ${redone} records past the mark durable again`, action.end - action.redoFrom.offset);
-    if (action.rebuildIndex && action.nextSeq > base) this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
+    if (redone > 0)
+      this.add(file, `make ${redone} records past the mark durable again`, action.end - action.redoFrom.offset);
+    if (action.rebuildIndex && action.nextSeq > base)
+      this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
   }
 }
 
@@ -111,7 +113,13 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan, opti
   const index = storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", 0, 0);
   try {
     if (storage.statSync(tailPath(path)) !== undefined) plan.add(tailPath(path), "finish the interrupted recovery");
-    else plan.addAction(path, decide(await run(inspect(file, index, { base: 0, window: "single-file", closed: undefined }))), 0, at);
+    else
+      plan.addAction(
+        path,
+        decide(await run(inspect(file, index, { base: 0, window: "single-file", closed: undefined }))),
+        0,
+        at,
+      );
   } finally {
     file.closeSync();
     index?.closeSync();
@@ -126,7 +134,12 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan, opti
   }
 }
 
-async function repairDirectory(machine: Machine, directory: string, plan: RepairPlan, options: RepairOptions): Promise<void> {
+async function repairDirectory(
+  machine: Machine,
+  directory: string,
+  plan: RepairPlan,
+  options: RepairOptions,
+): Promise<void> {
   const { storage } = machine;
   const isDry = options.dryRun === true;
   let manifest: Manifest | undefined;
@@ -139,7 +152,10 @@ async function repairDirectory(machine: Machine, directory: string, plan: Repair
   const isLost = manifest === undefined;
   if (manifest === undefined) {
     manifest = await manifestFromSegments(machine, directory);
-    plan.add(manifestPath(directory), `make a new MANIFEST: generation ${manifest.generation}, first record ${manifest.firstSeq}`);
+    plan.add(
+      manifestPath(directory),
+      `make a new MANIFEST: generation ${manifest.generation}, first record ${manifest.firstSeq}`,
+    );
   }
   await planDirectory(machine, directory, manifest, plan);
   if (isDry || plan.changes.length === 0) return;
@@ -147,7 +163,8 @@ async function repairDirectory(machine: Machine, directory: string, plan: Repair
     const lock = acquireWriterLock(machine, lockPath(directory), options.lock ?? "kernel");
     try {
       const damagedPath = `${manifestPath(directory)}.damaged`;
-      if (storage.statSync(manifestPath(directory)) !== undefined) storage.renameSync(manifestPath(directory), damagedPath);
+      if (storage.statSync(manifestPath(directory)) !== undefined)
+        storage.renameSync(manifestPath(directory), damagedPath);
       storeManifest(storage, directory, manifest);
     } finally {
       lock.release();
@@ -160,7 +177,8 @@ async function repairDirectory(machine: Machine, directory: string, plan: Repair
 /** Goes through the steps of recovery without taking them. */
 async function planDirectory(machine: Machine, directory: string, manifest: Manifest, plan: RepairPlan): Promise<void> {
   const { storage } = machine;
-  for (const path of findLeftovers(storage, directory, manifest)) plan.add(path, "remove what an interrupted step left");
+  for (const path of findLeftovers(storage, directory, manifest))
+    plan.add(path, "remove what an interrupted step left");
   const names = listDirectory(storage, directory).logs.filter(
     (name) => name.generation === manifest.generation && name.base >= manifest.firstSeq,
   );
@@ -169,7 +187,9 @@ async function planDirectory(machine: Machine, directory: string, manifest: Mani
     const file = storage.openSync(logPath(directory, name), "read");
     const at = indexPath(directory, name);
     const index =
-      storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
+      storage.statSync(at) === undefined
+        ? undefined
+        : IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
     try {
       const size = file.statSync().size;
       if (next !== undefined) {
@@ -197,7 +217,9 @@ async function manifestFromSegments(machine: Machine, directory: string): Promis
   const generations = [...new Set(logs.map((name) => name.generation))];
   const file = manifestPath(directory);
   if (logs.length === 0) {
-    throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here: no MANIFEST and no segment`, { path: directory });
+    throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here: no MANIFEST and no segment`, {
+      path: directory,
+    });
   }
   if (generations.length > 1) {
     const reason = `there are segments of the generations ${generations.join(" and ")}, and only MANIFEST knew which one counts`;
@@ -212,7 +234,10 @@ async function manifestFromSegments(machine: Machine, directory: string): Promis
   const segment = storage.openSync(logPath(directory, first), "read");
   try {
     const header = await run(readAt(segment, 0, headerLength));
-    const isV4 = header.length === headerLength && isRecordId(header, headerAt.id) && (header[headerAt.id + 6] as number) >>> 4 === 4;
+    const isV4 =
+      header.length === headerLength &&
+      isRecordId(header, headerAt.id) &&
+      (header[headerAt.id + 6] as number) >>> 4 === 4;
     return { ...manifest, idVersion: isV4 ? 4 : 7, window: singleFileWindow };
   } finally {
     segment.closeSync();
@@ -241,7 +266,10 @@ export interface RebuildReport {
  * console.log(`${files.length} record indexes for ${records} records`);
  * ```
  */
-export async function rebuildIndex(location: string | URL, options: Omit<RepairOptions, "dryRun"> = {}): Promise<RebuildReport> {
+export async function rebuildIndex(
+  location: string | URL,
+  options: Omit<RepairOptions, "dryRun"> = {},
+): Promise<RebuildReport> {
   const machine = options.machine ?? nodeMachine;
   const place = findLogPlace(machine, location);
   const lock = options.lock ?? "kernel";

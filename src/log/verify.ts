@@ -44,7 +44,11 @@ export interface VerifyReport {
 export interface VerifyOptions {
   readonly signal?: AbortSignal;
   /** Called from time to time. */
-  readonly onProgress?: (progress: { readonly bytes: number; readonly totalBytes: number; readonly records: number }) => void;
+  readonly onProgress?: (progress: {
+    readonly bytes: number;
+    readonly totalBytes: number;
+    readonly records: number;
+  }) => void;
   /** The machine to work on; for tests. */
   readonly machine?: Machine;
 }
@@ -234,7 +238,8 @@ async function verifyIndex({ index, limit, base, isSealed, file }: Part, damage:
   }
   const bad = await run(index.endOfRun(base));
   if (bad < limit.nextSeq) {
-    const reason = "an entry of the record index is not valid; no record is lost by it. `seqlog rebuild-index` makes it anew";
+    const reason =
+      "an entry of the record index is not valid; no record is lost by it. `seqlog rebuild-index` makes it anew";
     note(damage, { file: index.path, offset: asOffset((bad - base) * 16), seq: asSeq(bad), reason });
   } else if (isSealed && count > 0 && !(await run(endsRight(file, index, limit.nextSeq, limit.end)))) {
     const reason = `the record index holds ${index.capacitySync()} entries for ${count} records; \`seqlog rebuild-index\` makes it anew`;

@@ -88,30 +88,47 @@ export class RangeWaiter {
 
   /** The waiter for the part that begins with the record at this place of the data. */
   part(first: number): Waiter {
-    const whole = this;
-    return {
-      count: 0,
-      expectedSeq: this.#expectedSeq < 0 ? -1 : this.#expectedSeq + first,
-      get isOver() {
-        return whole.#isFailed;
-      },
-      settled(batch, index) {
-        whole.#settledPart(batch.firstSeq + index, this.count);
-      },
-      failed: (error) => this.#failedPart(error),
-    };
+    return new RangePart(this, this.#expectedSeq < 0 ? -1 : this.#expectedSeq + first);
   }
 
-  #settledPart(firstSeq: number, count: number): void {
+  get isFailed(): boolean {
+    return this.#isFailed;
+  }
+
+  settledPart(firstSeq: number, count: number): void {
     if (this.#first < 0) this.#first = firstSeq;
     this.#settled += count;
     if (this.#settled < this.#total || this.#isFailed) return;
     this.#resolve({ first: asSeq(this.#first), last: asSeq(this.#first + this.#total - 1), count: this.#total });
   }
 
-  #failedPart(error: Error): void {
+  failedPart(error: Error): void {
     if (this.#isFailed) return;
     this.#isFailed = true;
     this.#reject(error);
+  }
+}
+
+/** The records of a range that lie in one batch. */
+class RangePart implements Waiter {
+  count = 0;
+  readonly expectedSeq: number;
+  readonly #whole: RangeWaiter;
+
+  constructor(whole: RangeWaiter, expectedSeq: number) {
+    this.#whole = whole;
+    this.expectedSeq = expectedSeq;
+  }
+
+  get isOver(): boolean {
+    return this.#whole.isFailed;
+  }
+
+  settled(batch: Batch, index: number): void {
+    this.#whole.settledPart(batch.firstSeq + index, this.count);
+  }
+
+  failed(error: Error): void {
+    this.#whole.failedPart(error);
   }
 }

@@ -21,8 +21,8 @@ import type { SegmentWriter } from "./segment-writer.ts";
 export interface CommitHost {
   /** Names the log in messages. */
   readonly path: string;
-  /** The segment being written; another one after `roll`. */
-  readonly segment: SegmentWriter;
+  /** The segment being written; another one after `roll` and after a reset. */
+  current(): SegmentWriter;
   /** A record that would end past this opens a new segment, unless it is the first. */
   readonly segmentBytes: number;
   /** Seals the segment and begins the next. Blocks. No write is in flight. */
@@ -57,8 +57,15 @@ export function checkedLength(data: Uint8Array | string, maxRecordBytes: number)
   } else if (data instanceof Uint8Array) {
     length = data.length;
   } else {
-    const found = data === null ? "null" : typeof data === "object" ? (data as object).constructor?.name ?? "object" : typeof data;
-    throw new TypeError(`data must be a Uint8Array or a string, got ${found}; for other values open the log with a codec such as json()`);
+    const found =
+      data === null
+        ? "null"
+        : typeof data === "object"
+          ? ((data as object).constructor?.name ?? "object")
+          : typeof data;
+    throw new TypeError(
+      `data must be a Uint8Array or a string, got ${found}; for other values open the log with a codec such as json()`,
+    );
   }
   if (length > maxRecordBytes) {
     throw new RangeError(
@@ -89,7 +96,7 @@ export class CommitQueue {
     this.#host = host;
     this.#ids = ids;
     this.#limits = limits;
-    this.#nextSeq = host.segment.nextSeq;
+    this.#nextSeq = host.current().nextSeq;
   }
 
   /** Bytes accepted and not yet acknowledged. */
@@ -117,7 +124,10 @@ export class CommitQueue {
   /** Accepts records that belong to one caller: `makeWaiter` makes one for each batch they come to lie in, given the place of its first record in `data`. */
   addAll(data: readonly (Uint8Array | string)[], expectedSeq: number, makeWaiter: (first: number) => Waiter): void {
     const lengths = data.map((item) => checkedLength(item, this.#limits.maxRecordBytes));
-    this.#accept(lengths.reduce((sum, length) => sum + headerLength + length, 0), expectedSeq);
+    this.#accept(
+      lengths.reduce((sum, length) => sum + headerLength + length, 0),
+      expectedSeq,
+    );
     let batch: Batch | undefined;
     let waiter: Waiter | undefined;
     for (let i = 0; i < data.length; i++) {
@@ -147,7 +157,7 @@ export class CommitQueue {
   }
 
   #drain(): void {
-    const { segment } = this.#host;
+    const segment = this.#host.current();
     if (this.#inFlight !== undefined && !this.#inFlight.isSettled) {
       try {
         segment.rewriteSync(this.#inFlight);
@@ -160,7 +170,7 @@ export class CommitQueue {
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       if (this.#prepare(batch)) {
         try {
-          this.#host.segment.writeSync(batch);
+          this.#host.current().writeSync(batch);
           this.#settle(batch);
         } catch (error) {
           this.#fail(batch, error as Error, "written");
@@ -209,7 +219,7 @@ export class CommitQueue {
   /** Goes on, perhaps in another segment: what was held is placed anew. */
   resume(): void {
     this.#isPaused = false;
-    this.#nextSeq = this.#host.segment.nextSeq;
+    this.#nextSeq = this.#host.current().nextSeq;
     const held = this.#waiting.reduce((sum, batch) => sum + batch.count, 0);
     for (const batch of this.#waiting) this.#dropOrphans(batch);
     this.#nextSeq += held;
@@ -270,7 +280,7 @@ export class CommitQueue {
   #batchFor(length: number): Batch {
     const last = this.#waiting.at(-1);
     const before = last ?? (this.#inFlight?.isSettled === false ? this.#inFlight : undefined);
-    const end = before === undefined ? this.#host.segment.end : before.base + before.length;
+    const end = before === undefined ? this.#host.current().end : before.base + before.length;
     const opensSegment = end > 0 && end + length > this.#host.segmentBytes;
     if (last !== undefined && !opensSegment && last.takes(length)) return last;
     const batch = new Batch(opensSegment ? 0 : end, opensSegment, length);
@@ -297,7 +307,7 @@ export class CommitQueue {
         continue;
       }
       this.#inFlight = batch;
-      this.#host.segment.write(batch, (error) => this.#landed(batch, error));
+      this.#host.current().write(batch, (error) => this.#landed(batch, error));
     }
   }
 
@@ -320,8 +330,8 @@ export class CommitQueue {
   #prepare(batch: Batch): boolean {
     try {
       // While a callback is out the old segment cannot be sealed; the batch then goes to it.
-      if (batch.opensSegment && this.#inFlight === undefined && this.#host.segment.end > 0) this.#host.roll();
-      batch.move(this.#host.segment.end);
+      if (batch.opensSegment && this.#inFlight === undefined && this.#host.current().end > 0) this.#host.roll();
+      batch.move(this.#host.current().end);
       this.#host.beforeWrite(batch.length);
       return batch.count > 0;
     } catch (error) {
@@ -332,7 +342,7 @@ export class CommitQueue {
 
   #settle(batch: Batch): void {
     try {
-      this.#host.segment.settle(batch);
+      this.#host.current().settle(batch);
     } catch (error) {
       return this.#fail(batch, error as Error, "unsure");
     }
@@ -352,7 +362,7 @@ export class CommitQueue {
     }
     const undoable = SeqlogError.is(error, "SEQLOG_NO_SPACE") && state !== "unsure";
     try {
-      if (undoable && state === "written") this.#host.segment.cutBack();
+      if (undoable && state === "written") this.#host.current().cutBack();
     } catch (cutError) {
       return this.#failAndPoison(batch, cutError as Error);
     }

@@ -75,7 +75,7 @@ export class IndexFile {
 
   /** The last entry of this kind or better, searched from the end of the file. */
   *last(kind: "firm" | "provisional"): Plan<Entry | undefined> {
-    for (let upper = this.capacitySync(); upper > 0; ) {
+    for (let upper = this.capacitySync(); upper > 0;) {
       const lower = Math.max(0, upper - pieceLength);
       const view = yield* this.entries(this.base + lower, upper - lower);
       for (let i = Math.floor(view.byteLength / entryLength) - 1; i >= 0; i--) {
@@ -89,7 +89,7 @@ export class IndexFile {
 
   /** The seq after the last of the self-valid entries that follow one another from `seq` on. */
   *endOfRun(seq: number): Plan<number> {
-    for (let next = seq; ; ) {
+    for (let next = seq; ;) {
       const view = yield* this.entries(next, next === seq ? 64 : pieceLength);
       const count = Math.floor(view.byteLength / entryLength);
       for (let i = 0; i < count; i++) {

@@ -32,12 +32,17 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
   const { closed, base } = known;
 
   if (closed !== undefined && markProblem === undefined && size === closed.bytes) {
-    const trusted = mark === undefined ? closed.nextSeq === base && size === 0 : mark.nextSeq === closed.nextSeq && mark.end === size;
+    const trusted =
+      mark === undefined ? closed.nextSeq === base && size === 0 : mark.nextSeq === closed.nextSeq && mark.end === size;
     if (trusted) return atRest(size, mark, base, closed);
   }
 
-  const indexWhole = mark !== undefined && index !== undefined && closed === undefined && (yield* isWholeUpTo(index, mark.nextSeq));
-  const start = indexWhole && mark !== undefined && markProblem === undefined ? { seq: mark.nextSeq, offset: mark.end } : { seq: base, offset: 0 };
+  const indexWhole =
+    mark !== undefined && index !== undefined && closed === undefined && (yield* isWholeUpTo(index, mark.nextSeq));
+  const start =
+    indexWhole && mark !== undefined && markProblem === undefined
+      ? { seq: mark.nextSeq, offset: mark.end }
+      : { seq: base, offset: 0 };
   const trail = new Trail(known.window === "single-file" ? singleFileWindow : known.window, start);
   const chain = yield* walkChain(file, start, size, (seq, offset) => trail.pass(seq, offset));
   const nonZeroEnd = yield* endOfNonZero(file, chain.end, size);
@@ -45,7 +50,8 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
     known.window === "single-file"
       ? Math.max(singleFileWindow, chain.largest, yield* claimedLength(file, chain.end, size))
       : known.window;
-  const redoFrom = closed !== undefined ? { seq: chain.nextSeq, offset: chain.end } : redoStart(mark, markProblem, trail, chain);
+  const redoFrom =
+    closed !== undefined ? { seq: chain.nextSeq, offset: chain.end } : redoStart(mark, markProblem, trail, chain);
   return { size, mark, markProblem, indexWhole, redoFrom, chain, nonZeroEnd, window, closed };
 }
 
@@ -105,7 +111,7 @@ export function* recordOfEntry(
 
 /** Whether all entries before that of `nextSeq` are self-valid. */
 function* isWholeUpTo(index: IndexFile, nextSeq: number): Plan<boolean> {
-  for (let seq = index.base; seq < nextSeq; ) {
+  for (let seq = index.base; seq < nextSeq;) {
     const view = yield* index.entries(seq, Math.min(4096, nextSeq - seq));
     const count = Math.floor(view.byteLength / entryLength);
     if (count === 0) return false;

@@ -56,7 +56,11 @@ export class LogReader {
     const at = localPath(path, "the log file");
     const { index } = options;
     const indexPath =
-      index === undefined ? indexPathOf(at) : index instanceof RecordIndex ? index.file.path : localPath(index, "the record index");
+      index === undefined
+        ? indexPathOf(at)
+        : index instanceof RecordIndex
+          ? index.file.path
+          : localPath(index, "the record index");
     return new LogReader(await SingleFileView.open(options.machine ?? nodeMachine, at, indexPath));
   }
 

@@ -70,7 +70,13 @@ export function reportOf(recovery: SegmentRecovery, records: number): RecoveryRe
  * Checks a limit that a user gave.
  * @throws {RangeError}
  */
-export function checkLimit(value: number | undefined, fallback: number, name: string, lowest: number, highest: number): number {
+export function checkLimit(
+  value: number | undefined,
+  fallback: number,
+  name: string,
+  lowest: number,
+  highest: number,
+): number {
   if (value === undefined) return fallback;
   if (!Number.isInteger(value) || value < lowest || value > highest) {
     throw new RangeError(`${name} must be a whole number from ${lowest} to ${highest}, got ${String(value)}`);
@@ -147,7 +153,13 @@ export class LogWriter {
     }
     const limits = {
       maxRecordBytes: checkLimit(options.maxRecordBytes, defaultMaxRecordBytes, "maxRecordBytes", 0, maxDataLength),
-      maxPendingBytes: checkLimit(options.maxPendingBytes, defaultMaxPendingBytes, "maxPendingBytes", 1, Number.MAX_SAFE_INTEGER),
+      maxPendingBytes: checkLimit(
+        options.maxPendingBytes,
+        defaultMaxPendingBytes,
+        "maxPendingBytes",
+        1,
+        Number.MAX_SAFE_INTEGER,
+      ),
     };
     if (recordIndex.writerOf !== undefined) {
       throw new TypeError(`this record index already serves the writer of ${recordIndex.writerOf}`);
@@ -269,13 +281,10 @@ export class LogWriter {
   }
 
   #host(): CommitHost {
-    const writer = this;
     return {
       path: this.path,
-      get segment() {
-        return writer.#segment;
-      },
       segmentBytes: Number.MAX_SAFE_INTEGER,
+      current: () => this.#segment,
       roll: () => undefined,
       beforeWrite: () => undefined,
       committed: (bytes) => {

@@ -85,7 +85,11 @@ function noTimes(view: LogView): SeqlogError<"SEQLOG_UNSUPPORTED"> {
 }
 
 /** The record with this id: by its time where it has one, else by going through all of them. */
-export async function findById(view: LogView, id: string, signal: AbortSignal): Promise<{ run: Run; index: number } | undefined> {
+export async function findById(
+  view: LogView,
+  id: string,
+  signal: AbortSignal,
+): Promise<{ run: Run; index: number } | undefined> {
   const wanted = parseId(id);
   const ms = millisecondsOfId(wanted, 0);
   let from = view.firstSeq;
@@ -106,7 +110,12 @@ export async function findById(view: LogView, id: string, signal: AbortSignal): 
 }
 
 /** The seq that a position names. Not checked against the log's ends. */
-export async function resolvePosition(view: LogView, position: Position, name: string, signal: AbortSignal): Promise<number> {
+export async function resolvePosition(
+  view: LogView,
+  position: Position,
+  name: string,
+  signal: AbortSignal,
+): Promise<number> {
   if (typeof position === "number") return checkSeq(position, name);
   if (position === "start") return view.firstSeq;
   if (position === "end") return view.nextSeq;
@@ -121,16 +130,24 @@ export async function resolvePosition(view: LogView, position: Position, name: s
       return found.run.firstSeq + found.index;
     }
   }
-  throw new TypeError(`${name} must be a seq, a Date, "start", "end", { id } or { last }, got ${JSON.stringify(position)}`);
+  throw new TypeError(
+    `${name} must be a seq, a Date, "start", "end", { id } or { last }, got ${JSON.stringify(position)}`,
+  );
 }
 
 /** The range that a read asks for. A live read without `to` has no end. */
-export async function resolveRange(view: LogView, options: ReadOptions, maxBytes: number, signal: AbortSignal): Promise<Range> {
+export async function resolveRange(
+  view: LogView,
+  options: ReadOptions,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Range> {
   const limit = options.limit ?? Infinity;
   if (limit !== Infinity) checkSeq(limit, "limit");
   const from = await resolvePosition(view, options.from ?? "start", "from", signal);
   const live = options.live === true;
-  const to = options.to === undefined ? (live ? Infinity : view.nextSeq) : await resolvePosition(view, options.to, "to", signal);
+  const to =
+    options.to === undefined ? (live ? Infinity : view.nextSeq) : await resolvePosition(view, options.to, "to", signal);
   return { from, to: live ? to : Math.min(to, view.nextSeq), limit, maxBytes };
 }
 

@@ -66,7 +66,12 @@ export async function* readLive(view: LogView, range: Range, signal: AbortSignal
 }
 
 /** Forward from `range.from`. With `live`, waits at the end for what comes. */
-export async function* readForward(view: LogView, range: Range, live: boolean, signal: AbortSignal): AsyncGenerator<Run> {
+export async function* readForward(
+  view: LogView,
+  range: Range,
+  live: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Run> {
   const { generation } = view;
   const stop = Math.min(range.to, range.from + range.limit);
   let seq = range.from;
@@ -101,7 +106,7 @@ export async function* readForward(view: LogView, range: Range, live: boolean, s
 export async function* readBackward(view: LogView, range: Range, signal: AbortSignal): AsyncGenerator<Run> {
   const { generation } = view;
   const stop = Math.max(range.from, range.to - range.limit);
-  for (let upper = range.to; upper > stop; ) {
+  for (let upper = range.to; upper > stop;) {
     signal.throwIfAborted();
     checkStillThere(view, generation);
     const segment = await acquire(view, upper - 1, generation);
@@ -115,7 +120,7 @@ export async function* readBackward(view: LogView, range: Range, signal: AbortSi
         start = await runPlan(segment.reader.locate(lower, limit));
       }
       const runs: Run[] = [];
-      for (let seq = lower, offset = start; seq < upper; ) {
+      for (let seq = lower, offset = start; seq < upper;) {
         const run = await runPlan(segment.reader.run(seq, offset, limit, end - offset, upper - seq));
         runs.push(run);
         seq += run.starts.length;

@@ -86,7 +86,9 @@ export class Reading<Out> {
       await this.#view.refresh();
       const range = await resolveRange(this.#view, options, maxBytes, signal);
       if (options.reverse === true) return readBackward(this.#view, range, signal);
-      return options.live === true ? readLive(this.#view, range, signal) : readForward(this.#view, range, false, signal);
+      return options.live === true
+        ? readLive(this.#view, range, signal)
+        : readForward(this.#view, range, false, signal);
     };
   }
 }

@@ -65,7 +65,10 @@ export function decide(evidence: Evidence): Action {
     // Under a closed log the walk has the better answer: where the first invalid byte is.
     if (closed === undefined) return { row: "mark-gone", damage: { offset: mark.end, reason: evidence.markProblem } };
   }
-  if (closed !== undefined && (chain.end !== closed.bytes || chain.nextSeq !== closed.nextSeq || evidence.size !== closed.bytes)) {
+  if (
+    closed !== undefined &&
+    (chain.end !== closed.bytes || chain.nextSeq !== closed.nextSeq || evidence.size !== closed.bytes)
+  ) {
     const found = `close() left ${closed.bytes} bytes and next seq ${closed.nextSeq}, found ${evidence.size} bytes, valid up to ${chain.end}, next seq ${chain.nextSeq}`;
     const reason = chain.problem === 0 ? found : `${describeProblem(chain.problem)} (${found})`;
     return { row: "closed-mismatch", damage: { offset: chain.end, reason } };

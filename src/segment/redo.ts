@@ -71,7 +71,7 @@ export function* copyRange(
   try {
     const buffer = new Uint8Array(Math.min(copyLength, end - start));
     let crc = 0;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const target = buffer.subarray(0, Math.min(buffer.length, end - at));
       const read = yield { file: from, target, position: at };
       if (read !== target.length) throw changedUnderUs(from.path, at + read);
@@ -113,7 +113,8 @@ export function* redoTail(storage: Storage, segment: StorageFile, index: IndexFi
   const tail = storage.openSync(path, "read");
   try {
     const { start, firstSeq, length } = yield* readTrailer(tail, found.size);
-    if (segment.statSync().size < start) throw badTail(segment.path, start, "the segment ends before its redo copy starts");
+    if (segment.statSync().size < start)
+      throw badTail(segment.path, start, "the segment ends before its redo copy starts");
     segment.truncateSync(start);
     segment.fsyncSync();
     yield* writeBack(tail, length, segment, start);
@@ -129,7 +130,7 @@ export function* redoTail(storage: Storage, segment: StorageFile, index: IndexFi
 
 function* writeBack(tail: StorageFile, length: number, segment: StorageFile, start: number): Plan<void> {
   const buffer = new Uint8Array(Math.min(copyLength, length));
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const target = buffer.subarray(0, Math.min(buffer.length, length - done));
     const read = yield { file: tail, target, position: done };
     if (read !== target.length) throw badTail(tail.path, done + read, "the redo copy became shorter");

@@ -126,4 +126,3 @@ export class SegmentReader {
     return damaged(this.#file.path, offset, reason, seq);
   }
 }
-

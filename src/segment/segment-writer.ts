@@ -123,7 +123,8 @@ export class SegmentWriter {
     const { bytes } = batch;
     this.#begin();
     this.#log.write(bytes, this.#end, (error, written) => {
-      const failure = error ?? (written === bytes.length ? undefined : shortWriteError(this.path, written, bytes.length));
+      const failure =
+        error ?? (written === bytes.length ? undefined : shortWriteError(this.path, written, bytes.length));
       if (failure === undefined && this.#ackPoint === "durable" && !this.#isDsync) {
         this.#log.fsync((fsyncError) => this.#finish(() => done(fsyncError)));
       } else {
@@ -188,7 +189,12 @@ export class SegmentWriter {
     if (this.#ackPoint === "durable" || lastSeq < this.index.base) return undefined;
     try {
       const view = runSync(this.index.entries(lastSeq, 1));
-      const entry = { seq: lastSeq, offset: entryOffset(view, 0), headerCrc: entryHeaderCrc(view, 0), kind: "firm" } as const;
+      const entry = {
+        seq: lastSeq,
+        offset: entryOffset(view, 0),
+        headerCrc: entryHeaderCrc(view, 0),
+        kind: "firm",
+      } as const;
       this.index.makeFirmSync(entry);
       return undefined;
     } catch (error) {
@@ -254,4 +260,3 @@ export class SegmentWriter {
     this.#step = Math.min(this.#step * 2, largestStep);
   }
 }
-

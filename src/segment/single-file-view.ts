@@ -113,7 +113,10 @@ export class SingleFileView implements LogView {
     const stat = storage.statSync(this.location);
     const hasIndex = this.#files.index !== undefined;
     // Another file of this name, or an index where there was none: what was read before is another history.
-    if (stat !== undefined && (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))) {
+    if (
+      stat !== undefined &&
+      (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))
+    ) {
       const files = openFiles(this.#machine, this.location, this.#indexPath);
       const limit = await run(limitOf(files));
       if (this.#isClosed) return closeFiles(files);
@@ -151,7 +154,14 @@ function openFiles(machine: Machine, location: string, indexPath: string): Files
   try {
     const hasIndex = storage.statSync(indexPath) !== undefined;
     const index = hasIndex ? IndexFile.openSync(storage, indexPath, "read", 0, noSeed) : undefined;
-    return { log, index, reader: new SegmentReader(log, index, 0), inode: log.statSync().inode, users: 0, isOld: false };
+    return {
+      log,
+      index,
+      reader: new SegmentReader(log, index, 0),
+      inode: log.statSync().inode,
+      users: 0,
+      isOld: false,
+    };
   } catch (error) {
     log.closeSync();
     throw error;

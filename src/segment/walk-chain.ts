@@ -69,7 +69,7 @@ export function* walkChain(
 /** The CRC of part of a file, read through `buffer`; −1 when the file ends before. */
 export function* crcOfRange(file: StorageFile, start: number, length: number, buffer: Uint8Array): Plan<number> {
   let crc = 0;
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const target = buffer.subarray(0, Math.min(buffer.length, length - done));
     const read = yield { file, target, position: start + done };
     if (read < target.length) return -1;
@@ -82,7 +82,7 @@ export function* crcOfRange(file: StorageFile, start: number, length: number, bu
 /** The position after the last byte that is not zero in `[start, end)`; `start` when all are zero. */
 export function* endOfNonZero(file: StorageFile, start: number, end: number): Plan<number> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(chunkLength, Math.max(end - start, 0)));
-  for (let upper = end; upper > start; ) {
+  for (let upper = end; upper > start;) {
     const lower = Math.max(start, upper - buffer.length);
     const target = buffer.subarray(0, upper - lower);
     const read = yield { file, target, position: lower };

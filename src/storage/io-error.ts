@@ -20,7 +20,8 @@ export function ioError(errno: string, syscall: string, path: string, cause?: un
     );
   }
   if (errno === notRegular || errno === "ELOOP" || errno === "EISDIR") {
-    const found = errno === "ELOOP" ? "a symbolic link" : errno === "EISDIR" ? "a directory" : "a FIFO, device or socket";
+    const found =
+      errno === "ELOOP" ? "a symbolic link" : errno === "EISDIR" ? "a directory" : "a FIFO, device or socket";
     const reason = `is ${found}, not a regular file`;
     return new SeqlogError(
       "SEQLOG_DAMAGED",

@@ -17,12 +17,16 @@ export function localPath(location: string | URL, what: string): string {
     return fileURLToPath(location);
   }
   if (typeof location !== "string" || location === "") {
-    throw new TypeError(`${what} must be a path or a file: URL, got ${location === "" ? "an empty string" : typeof location}`);
+    throw new TypeError(
+      `${what} must be a path or a file: URL, got ${location === "" ? "an empty string" : typeof location}`,
+    );
   }
   if (location.includes("\0")) throw new TypeError(`${what} must not contain a NUL character`);
   const found = scheme.exec(location);
   if (found !== null) {
-    throw new TypeError(`${what} ${JSON.stringify(location)} has the scheme ${found[1]}://, which this version cannot open; give a path`);
+    throw new TypeError(
+      `${what} ${JSON.stringify(location)} has the scheme ${found[1]}://, which this version cannot open; give a path`,
+    );
   }
   return resolve(location);
 }
