@@ -13,6 +13,7 @@ export type {
   Appended,
   AppendedRange,
   AppendOptions,
+  DataOut,
   FileAppended,
   Log,
   LogCapabilities,

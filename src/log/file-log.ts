@@ -23,7 +23,7 @@ import { type Codec, decoderOf } from "./codec.ts";
 import { copyLog } from "./copy-log.ts";
 import { DirectoryWriter, type Durability, type WriterSettings, lockPath } from "./directory-writer.ts";
 import { Follower } from "./follower.ts";
-import type { AppendOptions, AppendedRange, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
+import type { AppendOptions, AppendedRange, DataOut, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Recovered, recoverDirectory } from "./recover-directory.ts";
 import { RangeWaiter, RecordWaiter } from "./waiters.ts";
@@ -119,7 +119,7 @@ function checkCodec(manifest: Manifest, codec: string | undefined, directory: st
  * await log.close();
  * ```
  */
-export class FileLog<In = Uint8Array | string, Out = Uint8Array> implements Log<In, Out> {
+export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log<In, Out> {
   /** The absolute path of the directory. */
   readonly location: string;
   /** What opening found and set right. */

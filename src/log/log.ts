@@ -54,8 +54,11 @@ export interface LogStats {
   readonly segments: number;
 }
 
+/** What a log gives back of what it takes, unless a codec says otherwise: bytes for bytes or text, else the same. */
+export type DataOut<In> = Uint8Array extends In ? Uint8Array : In;
+
 /** A durable, sequential log of records. */
-export interface Log<In = Uint8Array | string, Out = Uint8Array> {
+export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   /** Where it is. */
   readonly location: string;
   /** The first record that was not removed. */

@@ -1,0 +1,117 @@
+/** The package as a user gets it: packed, unpacked into an empty project, imported, required and compiled against. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const project = mkdtempSync(join(tmpdir(), "seqlog-package-"));
+const unpacked = join(project, "node_modules", "seqlog");
+
+const program = `
+const log = await openLog("./events", { codec: json() });
+const { seq } = await log.append({ hello: "world" });
+const record = await log.get(seq);
+console.log(JSON.stringify(record.data));
+await log.close();
+`;
+
+function node(args: string[]): string {
+  const done = spawnSync(process.execPath, args, { cwd: project, encoding: "utf8" });
+  return done.stdout + done.stderr;
+}
+
+beforeAll(() => {
+  mkdirSync(unpacked, { recursive: true });
+  const packed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+    shell: process.platform === "win32",
+  });
+  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+  execFileSync("tar", ["-xzf", join(project, filename), "-C", unpacked, "--strip-components", "1"]);
+  // What npm would install beside it.
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name.startsWith(".")) continue;
+    symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
+  }
+});
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+test("it works by import", () => {
+  writeFileSync(join(project, "a.mjs"), `import { json, openLog } from "seqlog";${program}`);
+  expect(node(["a.mjs"])).toBe('{"hello":"world"}\n');
+});
+
+test("it works by require", () => {
+  writeFileSync(join(project, "b.cjs"), `const { json, openLog } = require("seqlog");(async () => {${program}})();`);
+  expect(node(["--no-warnings", "b.cjs"])).toBe('{"hello":"world"}\n');
+});
+
+test("its types compile under the strictest flags, without skipLibCheck", () => {
+  writeFileSync(
+    join(project, "c.mts"),
+    `import { json, openLog, type FileLog, type Log, type Offset, type Seq, SeqlogError } from "seqlog";
+     const log: FileLog<{ a: number }> = await openLog("./typed", { codec: json<{ a: number }>() });
+     const seq: Seq = (await log.append({ a: 1 })).seq;
+     const a: number | undefined = log.getSync(seq)?.data.a;
+     const plain: Log = await openLog("./plain");
+     for await (const record of plain.read({ live: true })) { const bytes: Uint8Array = record.bytes; void bytes; break; }
+     const offset: Offset = (await log.append({ a: 2 })).offset;
+     // @ts-expect-error an offset is not a seq
+     await log.get(offset);
+     // @ts-expect-error a read is not both
+     log.read({ live: true, reverse: true });
+     // @ts-expect-error the codec's input
+     await log.append({ b: 1 });
+     try { await log.close(); } catch (error) { if (SeqlogError.is(error, "SEQLOG_LOCKED")) { const pid: number = error.facts.pid; void pid; } }
+     void a;`,
+  );
+  const strict = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    verbatimModuleSyntax: true,
+  };
+  writeFileSync(
+    join(project, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        ...strict,
+        target: "es2022",
+        module: "nodenext",
+        noEmit: true,
+        types: ["node"],
+        skipLibCheck: false,
+      },
+      include: ["c.mts"],
+    }),
+  );
+  expect(node([join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."])).toBe("");
+});
+
+test("importing it needs no other package: not the command line's, not the lock", () => {
+  const bare = join(project, "bare", "node_modules");
+  mkdirSync(bare, { recursive: true });
+  cpSync(unpacked, join(bare, "seqlog"), { recursive: true });
+  writeFileSync(
+    join(project, "bare", "d.mjs"),
+    'import * as seqlog from "seqlog"; console.log(typeof seqlog.openLog);',
+  );
+  expect(node([join(project, "bare", "d.mjs")])).toBe("function\n");
+});
+
+test("it holds what it needs and nothing else", () => {
+  const names = readdirSync(unpacked).sort();
+  expect(names).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+  const dist = readdirSync(join(unpacked, "dist"), { recursive: true, encoding: "utf8" });
+  expect(dist.filter((name) => name.includes(".test."))).toEqual([]);
+  const manifest = JSON.parse(readFileSync(join(unpacked, "package.json"), "utf8")) as {
+    scripts?: Record<string, string>;
+  };
+  expect(Object.keys(manifest.scripts ?? {}).filter((name) => name.endsWith("install"))).toEqual([]);
+});
