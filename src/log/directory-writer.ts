@@ -6,6 +6,7 @@
  * sealed before the next one exists. See DESIGN.md, "A directory log".
  */
 import { join } from "node:path";
+import { SeqlogError } from "../errors.ts";
 import { createIdSourceV4, createIdSourceV7 } from "../format/uuid.ts";
 import { BackgroundSync } from "../segment/background-sync.ts";
 import { type CommitHost, type CommitLimits, CommitQueue } from "../segment/commit-queue.ts";
@@ -21,7 +22,7 @@ import type { WriterLock } from "../storage/writer-lock.ts";
 import { type Manifest, firstWindow, storeManifest } from "./manifest.ts";
 import { type Recovered, type SealedSegment, createSegment } from "./recover-directory.ts";
 import { SegmentCache } from "./segment-cache.ts";
-import { indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
+import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
 
 /** When `append` resolves, and what a power cut can take (a crash of the process takes nothing in any of them). */
 export type Durability =
@@ -304,12 +305,20 @@ export class DirectoryWriter implements LogView, CommitHost {
     this.#unlink((segment) => segment.generation !== name.generation);
   }
 
-  #unlink(isGone: (name: { readonly base: number; readonly generation: number }) => boolean): void {
+  /**
+   * Unlinks segments that MANIFEST does not count any more. What was asked for has happened with
+   * MANIFEST: a disk that fails now only leaves files behind, and the next open removes them.
+   */
+  #unlink(isGone: (name: SegmentName) => boolean): void {
     const { storage } = this.#machine;
-    const listing = listDirectory(storage, this.location);
-    for (const name of listing.logs.filter(isGone)) storage.unlinkSync(logPath(this.location, name));
-    for (const name of listing.indexes.filter(isGone)) storage.unlinkSync(indexPath(this.location, name));
-    storage.fsyncDirectorySync(this.location);
+    try {
+      const listing = listDirectory(storage, this.location);
+      for (const name of listing.logs.filter(isGone)) storage.unlinkSync(logPath(this.location, name));
+      for (const name of listing.indexes.filter(isGone)) storage.unlinkSync(indexPath(this.location, name));
+      storage.fsyncDirectorySync(this.location);
+    } catch (error) {
+      if (!(error instanceof SeqlogError)) throw error;
+    }
   }
 
   #store(manifest: Manifest): void {

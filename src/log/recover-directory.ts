@@ -50,6 +50,8 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
     (yield* loadManifest(storage, directory)) ??
     create(machine, directory, creation, listDirectory(storage, directory));
   removeLeftovers(storage, directory, manifest);
+  // A process that was killed in a roll leaves names that are seen but not yet durable. (close() syncs them.)
+  if (manifest.state === "open") storage.fsyncDirectorySync(directory);
   const names = listDirectory(storage, directory).logs;
   const active = names.at(-1);
   if (active === undefined || (names[0] as SegmentName).base > manifest.firstSeq) {
@@ -107,6 +109,8 @@ function create(machine: Machine, directory: string, creation: Creation, listing
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
   createSegment(storage, directory, name);
+  // The segment's name is durable before MANIFEST's: a MANIFEST without its segment is damage.
+  storage.fsyncDirectorySync(directory);
   const manifest = { ...newManifest(machine.random, 0, 0), idVersion: creation.idVersion };
   storeManifest(storage, directory, manifest);
   return manifest;

@@ -16,6 +16,7 @@ export interface CachedSegment {
 }
 
 interface Slot extends CachedSegment {
+  readonly generation: number;
   users: number;
   /** No longer to be given out; closed when the last user is done. */
   isDropped: boolean;
@@ -36,6 +37,11 @@ export class SegmentCache {
   /** The segment that begins with `base`; each call is followed by one of the function returned. */
   acquire(manifest: Manifest, base: number): { readonly segment: CachedSegment; readonly release: () => void } {
     let slot = this.#slots.get(base);
+    // While a follower looks at a new generation, its readers still ask for the old one.
+    if (slot !== undefined && slot.generation !== manifest.generation) {
+      this.drop(base);
+      slot = undefined;
+    }
     if (slot === undefined) {
       slot = this.#open(manifest, base);
       this.#slots.set(base, slot);
@@ -63,7 +69,14 @@ export class SegmentCache {
       const at = indexPath(this.#directory, name);
       const hasIndex = this.#storage.statSync(at) !== undefined;
       const index = hasIndex ? IndexFile.openSync(this.#storage, at, "read", base, seedOf(manifest, base)) : undefined;
-      return { file, index, reader: new SegmentReader(file, index, base), users: 0, isDropped: false };
+      return {
+        generation: name.generation,
+        file,
+        index,
+        reader: new SegmentReader(file, index, base),
+        users: 0,
+        isDropped: false,
+      };
     } catch (error) {
       file.closeSync();
       throw error;

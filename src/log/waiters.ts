@@ -1,6 +1,6 @@
 /** Those who wait for an append to be durable, and what they are told. */
 import { headerAt } from "../format/record.ts";
-import { formatId, millisecondsOfId } from "../format/uuid.ts";
+import { formatId, idLength, millisecondsOfId } from "../format/uuid.ts";
 import { type Offset, type Seq, asOffset, asSeq } from "../numbers.ts";
 import type { Batch, Waiter } from "../segment/batch.ts";
 import { showAsPlain } from "../segment/show-as-plain.ts";
@@ -18,7 +18,8 @@ class AppendedRecord implements FileAppended {
     this.seq = asSeq(batch.firstSeq + index);
     this.segment = segment;
     this.offset = asOffset(batch.base + start);
-    this.#id = batch.bytes.slice(start + headerAt.id, start + headerAt.id + 16);
+    // A copy: the batch's buffer is used again. (`slice` of a Buffer would be a view.)
+    this.#id = new Uint8Array(batch.bytes.subarray(start + headerAt.id, start + headerAt.id + idLength));
   }
 
   get id(): string {

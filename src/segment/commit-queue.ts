@@ -307,7 +307,14 @@ export class CommitQueue {
         continue;
       }
       this.#inFlight = batch;
-      this.#host.current().write(batch, (error) => this.#landed(batch, error));
+      try {
+        this.#host.current().write(batch, (error) => this.#landed(batch, error));
+      } catch (error) {
+        // The write did not even begin; without a callback to come nobody else would say so.
+        this.#inFlight = undefined;
+        this.#fail(batch, error as Error, "unsure");
+        batch.release();
+      }
     }
   }
 

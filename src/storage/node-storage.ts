@@ -148,7 +148,11 @@ class NodeFile implements StorageFile {
     if (this.#fd < 0) return;
     const fd = this.#fd;
     this.#fd = -1;
-    attempt("close", this.path, () => fs.closeSync(fd));
+    try {
+      fs.closeSync(fd);
+    } catch {
+      // close(2): the descriptor is released whatever it returns; what matters was synced before.
+    }
   }
 }
 
@@ -173,7 +177,7 @@ export const nodeStorage: Storage = {
   },
 
   openSync(at, mode, options) {
-    const flags = flagsOf[mode] | guards | (options?.dsync === true ? c.O_DSYNC : 0);
+    const flags = flagsOf[mode] | guards | (options?.dsync === true && hasDsync ? c.O_DSYNC : 0);
     const fd = attempt("open", at, () => fs.openSync(at, flags, 0o644));
     try {
       if (!fs.fstatSync(fd).isFile()) throw ioError(notRegular, "open", at);

@@ -42,6 +42,7 @@ export interface StorageFile {
   read(target: Uint8Array, position: number): Promise<number>;
   /**
    * Writes at `position`. May write less than it was given, without an error: the caller compares.
+   * One that fails may have written some of it all the same.
    * On a descriptor opened with `dsync` the bytes returned are durable.
    */
   writeSync(bytes: Uint8Array, position: number): number;
@@ -51,12 +52,17 @@ export interface StorageFile {
   fsyncSync(): void;
   fsync(done: (error: Error | undefined) => void): void;
   /**
-   * Takes an exclusive lock that ends with this descriptor or the process, whichever is first.
+   * Takes an exclusive lock that ends with this descriptor or the process, whichever is first. The
+   * file must have been opened for writing.
    * @returns false when somebody else holds it
    * @throws SEQLOG_LOCK_UNAVAILABLE where the machine has no such lock
    */
   tryLockSync(): boolean;
-  /** Closing twice is fine. */
+  /**
+   * Gives the descriptor back; closing twice is fine. Never fails: what had to be durable was synced
+   * before, and what the system says beyond that nobody could act on. No background operation of
+   * this descriptor may be under way.
+   */
   closeSync(): void;
 }
 
@@ -66,6 +72,7 @@ export interface Storage {
   readonly hasDsync: boolean;
   /** Whether overwriting zeros laid ahead is faster than growing the file: not on copy-on-write file systems. */
   prefersZeroAheadSync(directory: string): boolean;
+  /** With `dsync`, where `hasDsync`, each write is durable when it returns; elsewhere `dsync` changes nothing. */
   openSync(path: string, mode: OpenMode, options?: { readonly dsync?: boolean }): StorageFile;
   /** Undefined when there is nothing. Does not follow a link at the end of the path. */
   statSync(path: string): FileStat | undefined;

@@ -1,0 +1,71 @@
+/** From whatever was thrown to one line on standard error and an exit code. */
+import { CommanderError } from "commander";
+import { SeqlogError } from "../errors.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { printableJson, printableLine } from "./printable.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** What is told about an error, in text and in JSON. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly exitCode: ExitCode;
+}
+
+/** Describes an error of any kind. */
+export function reportError(error: unknown): ErrorReport {
+  if (SeqlogError.is(error, "SEQLOG_LOCKED")) return lockedReport(error);
+  if (error instanceof SeqlogError) {
+    const { code, message, facts }: SeqlogError = error;
+    return { code, message, facts: { ...facts }, exitCode: exitCodeOf[code] };
+  }
+  if (error instanceof UsageError) {
+    const { code, message, facts } = error;
+    return { code, message, facts, exitCode: exitCodes.usage };
+  }
+  if (error instanceof CommanderError) {
+    return { code: "USAGE", message: tidyCommanderMessage(error.message), facts: {}, exitCode: exitCodes.usage };
+  }
+  if (isSystemError(error)) {
+    const { code, message, syscall, path } = error;
+    return { code: "SEQLOG_IO", message, facts: { path, syscall, errno: code }, exitCode: exitCodes.io };
+  }
+  // The library refuses a value with these two: an argument of the command line got that far.
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return { code: "USAGE", message: error.message, facts: {}, exitCode: exitCodes.usage };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "INTERNAL", message, facts: {}, exitCode: exitCodes.io };
+}
+
+/** The report as it is printed: `seqlog: message`, or an object for `--json`. */
+export function formatReport(report: ErrorReport, json: boolean): string {
+  if (!json) return `seqlog: ${printableLine(report.message)}`;
+  const { code, message, facts } = report;
+  return printableJson(JSON.stringify({ error: { code, message, facts } }, bytesAsBase64));
+}
+
+/** The library's own words speak of its options; a person at a shell needs the commands. */
+function lockedReport(error: SeqlogError<"SEQLOG_LOCKED">): ErrorReport {
+  const { pid, host, since } = error.facts;
+  const log = error.facts.path.replace(/[/\\]LOCK$|\.lock$/, "");
+  const holder = pid > 0 ? `process ${pid} on ${host}, since ${since.toISOString()},` : "another process";
+  const message =
+    `${log}: ${holder} is writing this log. ` +
+    "Commands that only read it (cat, tail, get, stats, verify) work beside it; " +
+    "to append from several processes, let one process own the log and send the records to it (see docs/durability.md)";
+  return { code: error.code, message, facts: { ...error.facts }, exitCode: exitCodes.locked };
+}
+
+function tidyCommanderMessage(message: string): string {
+  return message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error;
+}
+
+function bytesAsBase64(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value;
+}

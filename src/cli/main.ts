@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+/** The `seqlog` command. */
+import { runCli } from "./run-cli.ts";
+
+// Not process.exit(): output that was not taken yet would be cut off.
+void runCli(process.argv.slice(2), process).then((exitCode) => {
+  process.exitCode = exitCode;
+});

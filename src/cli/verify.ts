@@ -1,0 +1,48 @@
+/** `seqlog verify`: read every byte of a log and say what does not hold. */
+import type { Command } from "commander";
+import { verify as verifyLog } from "../index.ts";
+import type { CliContext } from "./cli-context.ts";
+import { damageFacts, damageLines } from "./damage-lines.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
+import { startProgress } from "./progress.ts";
+
+const help = `
+Nothing is changed. A torn tail, left by a writer that was killed, is not damage: it was never
+acknowledged, and the next open for writing sets it aside.
+
+In JSON an item of damage has its seq too where it is known.
+
+Examples:
+  seqlog verify ./events
+  seqlog verify ./events --json || echo "damaged"`;
+
+/** Defines `verify`. */
+export function defineVerify(command: Command, context: CliContext): void {
+  command
+    .description("Check every record. Exit code 1 when there is damage. Works beside a process that appends.")
+    .argument("<LOG>", logArgumentHelp)
+    .option("--json", 'print {"ok","records","damage":[{"file","offset","reason"}],"tornBytes"}')
+    .addHelpText("after", help)
+    .action((location: string, options: { readonly json?: boolean }) =>
+      verify(location, options.json === true, context),
+    );
+}
+
+async function verify(location: string, json: boolean, context: CliContext): Promise<void> {
+  // Asked for its check of the argument.
+  kindOfLog(location);
+  const progress = await startProgress(context, "verifying");
+  const result = await verifyLog(location, {
+    onProgress: ({ bytes, totalBytes, records }) => progress.update(bytes, totalBytes, records),
+  }).finally(() => progress.stop());
+  const { ok, records, damage, tornBytes } = result;
+  if (!ok) context.exitCode = exitCodes.damage;
+  if (json) {
+    context.stdout.line(JSON.stringify({ ok, records, damage: damageFacts(damage), tornBytes }));
+    return;
+  }
+  for (const line of damageLines(damage)) context.stdout.line(line);
+  if (tornBytes > 0) context.stdout.line(`torn tail: ${tornBytes} bytes that were never acknowledged; not damage`);
+  context.stdout.line(`${ok ? "ok" : "DAMAGED"}: ${records} records are whole`);
+}

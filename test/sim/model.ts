@@ -1,0 +1,178 @@
+/**
+ * What a log must hold, as far as anybody outside it can know: what was acknowledged, what was
+ * served, and what was on its way. Checked against what is found after each crash.
+ */
+
+/** A record as it was acknowledged or read. */
+export interface Known {
+  readonly payload: string;
+  readonly id?: string;
+  readonly segment?: string;
+  readonly offset?: number;
+}
+
+/** A record as found. */
+export interface Found extends Known {
+  readonly seq: number;
+}
+
+/** How the last session went and ended. */
+export interface Ending {
+  /** Whether more than a process ended. */
+  readonly isPowerCut: boolean;
+  readonly isWeak: boolean;
+  /** Whether the disk refused writes for want of space: then the log may have refused a record without anybody hearing it. */
+  readonly mayRefuse: boolean;
+}
+
+/** One generation. */
+interface Generation {
+  /** By seq. Acknowledged; under the weaker modes not necessarily durable. */
+  readonly acked: Map<number, Known>;
+  /** The seq after the highest acknowledged one; some before it may still be on their way to be told. */
+  nextSeq: number;
+  /** Up to here a power cut takes nothing. */
+  durable: number;
+  /** Submitted and not answered, in order; `maybe`: refused, but the first of a refused batch may be there. */
+  pending: { readonly payload: string; maybe: boolean }[];
+  /** The first seq may be any of these: a trim that was not answered may have happened. */
+  firstSeqs: number[];
+}
+
+/** What is known of one log. */
+export class Model {
+  generation = 0;
+  #current: Generation = fresh();
+  /** A reset that was not answered may have happened. */
+  #resetPending = false;
+  /** The highest seq that any reader was served, in this generation, and what it was. */
+  readonly #served = new Map<number, string>();
+
+  get nextSeq(): number {
+    return this.#current.nextSeq;
+  }
+
+  get firstSeq(): number {
+    return this.#current.firstSeqs.at(-1) ?? 0;
+  }
+
+  submitted(payloads: readonly string[]): void {
+    this.#current.pending.push(...payloads.map((payload) => ({ payload, maybe: false })));
+  }
+
+  acknowledged(seq: number, known: Known, isDurable: boolean): void {
+    const current = this.#current;
+    const { acked, pending } = current;
+    if (acked.has(seq)) throw new Error(`seq ${seq} was acknowledged twice`);
+    const at = pending.findIndex(({ payload }) => payload === known.payload);
+    if (at < 0) throw new Error(`acknowledged ${known.payload}, which nobody submitted`);
+    pending.splice(at, 1);
+    acked.set(seq, known);
+    current.nextSeq = Math.max(current.nextSeq, seq + 1);
+    if (isDurable) current.durable = current.nextSeq;
+  }
+
+  /** The log said that this was not appended and never will be, and it went on. */
+  undone(payloads: readonly string[]): void {
+    const gone = new Set(payloads);
+    const { pending } = this.#current;
+    if (payloads.length === 1) this.#current.pending = pending.filter(({ payload }) => !gone.has(payload));
+    else for (const item of pending) if (gone.has(item.payload)) item.maybe = true;
+  }
+
+  flushed(count: number): void {
+    this.#current.durable = Math.max(this.#current.durable, count);
+  }
+
+  trimming(firstSeq: number): void {
+    this.#current.firstSeqs.push(firstSeq);
+  }
+
+  trimmed(firstSeq: number): void {
+    this.#current.firstSeqs = [firstSeq];
+  }
+
+  resetting(): void {
+    this.#resetPending = true;
+  }
+
+  /** @param pending what was submitted after the reset was asked for, and belongs to the new generation */
+  wasReset(): void {
+    this.#resetPending = false;
+    this.generation++;
+    const { pending } = this.#current;
+    this.#current = { ...fresh(), pending };
+    this.#served.clear();
+  }
+
+  /** A reader got this: a crash may not take it away any more. */
+  served(generation: number, seq: number, payload: string): void {
+    if (generation !== this.generation) return;
+    const before = this.#served.get(seq);
+    if (before !== undefined && before !== payload)
+      throw new Error(`record ${seq} was served as ${before}, then as ${payload}`);
+    this.#served.set(seq, payload);
+  }
+
+  /**
+   * Holds what is found after a crash against what is known, and takes it over.
+   */
+  recovered(generation: number, firstSeq: number, records: readonly Found[], how: Ending): void {
+    const { isPowerCut, isWeak, mayRefuse } = how;
+    if (generation === this.generation + 1 && this.#resetPending) this.wasReset();
+    this.#resetPending = false;
+    if (generation !== this.generation) throw new Error(`generation ${generation}, expected ${this.generation}`);
+    const { acked, pending, firstSeqs, durable } = this.#current;
+    if (!firstSeqs.includes(firstSeq)) throw new Error(`first seq ${firstSeq}, expected one of ${firstSeqs.join()}`);
+    const mayLose = isPowerCut && isWeak;
+    const least = mayLose ? durable : this.#current.nextSeq;
+    const nextSeq = firstSeq + records.length;
+    if (nextSeq < least) throw new Error(`records up to ${nextSeq} found, but ${least} were acknowledged`);
+    if (!mayLose) {
+      for (const [seq, payload] of this.#served) {
+        if (seq >= nextSeq)
+          throw new Error(`record ${seq} (${payload}) was served and is gone; next seq is ${nextSeq}`);
+      }
+    }
+    let waiting = 0;
+    // Records that were trimmed before their callers heard of them.
+    let trimmed = 0;
+    for (let seq = 0; seq < firstSeq; seq++) if (!acked.has(seq)) trimmed++;
+    for (const [i, record] of records.entries()) {
+      const seq = firstSeq + i;
+      if (record.seq !== seq) throw new Error(`record ${record.seq} found where ${seq} belongs`);
+      const known = acked.get(seq);
+      if (known === undefined) {
+        while (waiting < pending.length && pending[waiting]?.payload !== record.payload) {
+          if (!mayRefuse && pending[waiting]?.maybe !== true && trimmed-- <= 0) break;
+          waiting++;
+        }
+        const expected = pending[waiting++]?.payload ?? "none";
+        if (expected !== record.payload)
+          throw new Error(`record ${seq} is ${record.payload.slice(0, 20)}; expected ${expected.slice(0, 20)}`);
+        continue;
+      }
+      for (const key of ["payload", "id", "segment", "offset"] as const) {
+        if (known[key] !== undefined && known[key] !== record[key])
+          throw new Error(`record ${seq}: ${key} ${record[key]}, acknowledged ${known[key]}`);
+      }
+    }
+    for (const record of records) {
+      const before = this.#served.get(record.seq);
+      if (before !== undefined && before !== record.payload)
+        throw new Error(`record ${record.seq} changed after it was served`);
+    }
+    for (let seq = 0; seq < firstSeq; seq++) if (!acked.has(seq)) acked.set(seq, { payload: "trimmed" });
+    for (const seq of [...acked.keys()]) if (seq >= firstSeq) acked.delete(seq);
+    for (const record of records) acked.set(record.seq, record);
+    this.#current.nextSeq = nextSeq;
+    this.#current.pending = [];
+    this.#current.firstSeqs = [firstSeq];
+    this.#current.durable = nextSeq;
+    if (mayLose) for (const seq of this.#served.keys()) if (seq >= nextSeq) this.#served.delete(seq);
+  }
+}
+
+function fresh(): Generation {
+  return { acked: new Map(), nextSeq: 0, durable: 0, pending: [], firstSeqs: [0] };
+}

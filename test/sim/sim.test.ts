@@ -1,0 +1,25 @@
+/** A fixed slice of simulated histories. `SEQLOG_SIM_SEED` replays one, `SEQLOG_SIM_RUNS` runs more. */
+import { expect, test } from "vitest";
+import { simulate } from "./simulate.ts";
+
+const only = process.env["SEQLOG_SIM_SEED"] || undefined;
+const runs = Number(process.env["SEQLOG_SIM_RUNS"] ?? 300);
+
+test("what was acknowledged or served survives any crash", async () => {
+  const total = { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0 };
+  const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i) : [Number(only)];
+  for (const seed of seeds) {
+    try {
+      const tally = await simulate(seed);
+      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += tally[key];
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+  if (only === undefined) {
+    expect(total.crashes).toBeGreaterThan(runs);
+    expect(total.acknowledged).toBeGreaterThan(runs);
+    expect(total.torn).toBeGreaterThan(0);
+    expect(total.redone).toBeGreaterThan(0);
+  }
+});
