@@ -13,7 +13,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { onInterruption } from "./interruption.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { Output } from "./output.ts";
-import { makeScratchDirectory, removeScratchDirectory } from "./scratch-directory.ts";
+import { makeScratchDirectory, removeScratchDirectory } from "../storage/node-storage.ts";
 
 export interface DemoCrashOptions {
   readonly dir?: string;
@@ -49,7 +49,7 @@ export async function demoCrash(options: DemoCrashOptions, context: CliContext):
   try {
     await killWriters(path.join(scratch, "log"), options, context);
   } finally {
-    if (options.keep !== true) await removeScratchDirectory(scratch);
+    if (options.keep !== true) removeScratchDirectory(scratch);
   }
 }
 

@@ -15,10 +15,10 @@ import { walkChain } from "../segment/walk-chain.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { readAt, run } from "../storage/plan.ts";
 import type { Machine } from "../storage/storage.ts";
-import { type LockKind, acquireWriterLock } from "../storage/writer-lock.ts";
+import { type LockKind, acquireWriterLock, lockPathOf } from "../storage/writer-lock.ts";
 import { lockPath } from "./directory-writer.ts";
 import { FileLog } from "./file-log.ts";
-import { findLogPlace } from "./log-place.ts";
+import { type LogPlace, findLogPlace } from "./log-place.ts";
 import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
 import { endsRight, findLeftovers } from "./recover-directory.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
@@ -70,14 +70,36 @@ export async function repair(location: string | URL, options: RepairOptions = {}
   const machine = options.machine ?? nodeMachine;
   const place = findLogPlace(machine, location);
   const plan = new RepairPlan();
+  const lockFile = place.kind === "directory" ? lockPath(place.path) : lockPathOf(place.path);
+  // What a writer has in flight looks torn. A dry run changes nothing, so it makes no lock file.
+  const isLockable = options.dryRun !== true || machine.storage.statSync(lockFile) !== undefined;
+  const lock = isLockable ? acquireWriterLock(machine, lockFile, options.lock ?? "kernel") : undefined;
   try {
     if (place.kind === "directory") await repairDirectory(machine, place.path, plan, options);
-    else await repairFile(machine, place.path, plan, options);
+    else await repairFile(machine, place.path, plan);
   } catch (error) {
     if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
     return { changes: [], damage: [error.facts], tornBytes: 0 };
+  } finally {
+    lock?.release();
   }
+  if (options.dryRun !== true && plan.changes.length > 0) await openOnce(machine, place, options.lock ?? "kernel");
   return { changes: plan.changes, damage: [], tornBytes: plan.tornBytes };
+}
+
+/** Opening for writing carries the plan out; a crash in between leaves it to the next open. */
+async function openOnce(machine: Machine, place: LogPlace, lock: LockKind): Promise<void> {
+  if (place.kind === "directory") {
+    const log = await FileLog.open(place.path, { create: false, machine, lock });
+    return await log.close();
+  }
+  const recordIndex = await RecordIndex.open(indexPathOf(place.path), { machine });
+  try {
+    const writer = await LogWriter.open(place.path, recordIndex, { machine, lock });
+    await writer.close();
+  } finally {
+    await recordIndex.close();
+  }
 }
 
 class RepairPlan {
@@ -106,7 +128,7 @@ class RepairPlan {
   }
 }
 
-async function repairFile(machine: Machine, path: string, plan: RepairPlan, options: RepairOptions): Promise<void> {
+async function repairFile(machine: Machine, path: string, plan: RepairPlan): Promise<void> {
   const { storage } = machine;
   const at = indexPathOf(path);
   const file = storage.openSync(path, "read");
@@ -123,14 +145,6 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan, opti
   } finally {
     file.closeSync();
     index?.closeSync();
-  }
-  if (options.dryRun === true || plan.changes.length === 0) return;
-  const recordIndex = await RecordIndex.open(at, { machine });
-  try {
-    const writer = await LogWriter.open(path, recordIndex, { machine, lock: options.lock ?? "kernel" });
-    await writer.close();
-  } finally {
-    await recordIndex.close();
   }
 }
 
@@ -158,20 +172,10 @@ async function repairDirectory(
     );
   }
   await planDirectory(machine, directory, manifest, plan);
-  if (isDry || plan.changes.length === 0) return;
-  if (isLost) {
-    const lock = acquireWriterLock(machine, lockPath(directory), options.lock ?? "kernel");
-    try {
-      const damagedPath = `${manifestPath(directory)}.damaged`;
-      if (storage.statSync(manifestPath(directory)) !== undefined)
-        storage.renameSync(manifestPath(directory), damagedPath);
-      storeManifest(storage, directory, manifest);
-    } finally {
-      lock.release();
-    }
-  }
-  const log = await FileLog.open(directory, { create: false, machine, lock: options.lock ?? "kernel" });
-  await log.close();
+  if (isDry || !isLost) return;
+  const damagedPath = `${manifestPath(directory)}.damaged`;
+  if (storage.statSync(manifestPath(directory)) !== undefined) storage.renameSync(manifestPath(directory), damagedPath);
+  storeManifest(storage, directory, manifest);
 }
 
 /** Goes through the steps of recovery without taking them. */

@@ -24,9 +24,9 @@ export function indexPathOf(logPath: string): string {
 
 /**
  * Reads a file that {@link LogWriter} or the seed wrote. Every record is checked before it is
- * served; invalid bytes are an error, never skipped. With a record index it serves what that proves
- * to be durable and follows a writer in any process; without one (a file from the seed) it serves
- * the valid chain up to its end. Changes nothing and creates nothing.
+ * served; invalid bytes are an error, never skipped. Beside a writer in any process it serves what the
+ * record index proves to be durable, and follows it; when nobody writes (a file that was closed, or
+ * one from the seed) it serves the valid chain up to its end. Changes nothing and creates nothing.
  *
  * @example
  * ```ts

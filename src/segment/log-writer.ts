@@ -10,7 +10,7 @@ import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { run } from "../storage/plan.ts";
 import type { Machine } from "../storage/storage.ts";
-import { type LockKind, type WriterLock, acquireWriterLock } from "../storage/writer-lock.ts";
+import { type LockKind, type WriterLock, acquireWriterLock, lockPathOf } from "../storage/writer-lock.ts";
 import { BackgroundSync } from "./background-sync.ts";
 import type { Batch, Waiter } from "./batch.ts";
 import { type CommitHost, CommitQueue } from "./commit-queue.ts";
@@ -168,7 +168,7 @@ export class LogWriter {
     recordIndex.writerOf = at;
     let lock: WriterLock | undefined;
     try {
-      lock = acquireWriterLock(machine, `${at}.lock`, options.lock ?? "kernel");
+      lock = acquireWriterLock(machine, lockPathOf(at), options.lock ?? "kernel");
       const recovery = await recoverFile(machine, at, recordIndex);
       const segment = SegmentWriter.openSync(machine.storage, at, recordIndex.file, recovery, {
         ackPoint: "durable",

@@ -2,11 +2,13 @@
 import { dirname } from "node:path";
 import { noSeed } from "../format/index-entry.ts";
 import { type Plan, run } from "../storage/plan.ts";
-import type { Machine, StorageFile } from "../storage/storage.ts";
+import type { Machine, Storage, StorageFile } from "../storage/storage.ts";
+import { lockPathOf, mayBeHeld } from "../storage/writer-lock.ts";
 import { Coalesce } from "./coalesce.ts";
 import { extendDurableEnd, findDurableEnd } from "./durable-end.ts";
 import { Follow } from "./follow.ts";
 import { IndexFile } from "./index-file.ts";
+import { inspect } from "./inspect.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
 import { closedError } from "./read-range.ts";
 import { type ReadLimit, SegmentReader } from "./segment-reader.ts";
@@ -50,7 +52,7 @@ export class SingleFileView implements LogView {
   static async open(machine: Machine, location: string, indexPath: string): Promise<SingleFileView> {
     const files = openFiles(machine, location, indexPath);
     try {
-      return new SingleFileView(machine, location, indexPath, files, await run(limitOf(files)));
+      return new SingleFileView(machine, location, indexPath, files, await run(limitOf(machine.storage, files)));
     } catch (error) {
       closeFiles(files);
       throw error;
@@ -118,7 +120,7 @@ export class SingleFileView implements LogView {
       (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))
     ) {
       const files = openFiles(this.#machine, this.location, this.#indexPath);
-      const limit = await run(limitOf(files));
+      const limit = await run(limitOf(storage, files));
       if (this.#isClosed) return closeFiles(files);
       if (stat.inode !== this.#files.inode) this.#generation++;
       this.#retire();
@@ -174,11 +176,23 @@ function closeFiles(files: Files): void {
 }
 
 /**
- * A file without a record index, as the seed leaves it, has no mark: it is read to the end of its
- * valid chain, and nobody promises that the last of that is durable.
+ * How far the file may be read. The record index proves records up to its mark. Past it, and where
+ * it proves nothing, it depends on whether somebody may be writing: when the last writer released
+ * its lock, or there never was one (a file from the seed), the valid chain is served to its end, so
+ * that no state of the record index hides a record; else only what lies a whole window before that
+ * end, which was durable.
  */
-function* limitOf(files: Files): Plan<ReadLimit> {
-  if (files.index !== undefined && files.index.capacitySync() > 0) return yield* findDurableEnd(files.log, files.index);
-  const chain = yield* walkChain(files.log, { seq: 0, offset: 0 }, files.log.statSync().size);
-  return { nextSeq: chain.nextSeq, end: chain.end };
+function* limitOf(storage: Storage, files: Files): Plan<ReadLimit> {
+  const { log, index } = files;
+  const lock = lockPathOf(log.path);
+  const isQuiet = !mayBeHeld(storage, lock);
+  const proven = index === undefined ? { nextSeq: 0, end: 0 } : yield* findDurableEnd(log, index);
+  if (!isQuiet && proven.nextSeq > 0) return proven;
+  const size = log.statSync().size;
+  const chain = yield* walkChain(log, { seq: proven.nextSeq, offset: proven.end }, size);
+  // A writer that came meanwhile may have added what is not durable yet.
+  if (isQuiet && !mayBeHeld(storage, lock)) return { nextSeq: chain.nextSeq, end: chain.end };
+  if (proven.nextSeq > 0) return proven;
+  const { redoFrom } = yield* inspect(log, index, { base: 0, window: "single-file", closed: undefined });
+  return { nextSeq: redoFrom.seq, end: redoFrom.offset };
 }

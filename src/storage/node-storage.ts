@@ -9,6 +9,7 @@
  */
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { ioError, notRegular } from "./io-error.ts";
@@ -250,6 +251,16 @@ export const nodeStorage: Storage = {
     return { close: () => watcher?.close() };
   },
 };
+
+/** A new directory with an unpredictable name inside `parent`; for demonstrations. */
+export function makeScratchDirectory(prefix: string, parent: string = tmpdir()): string {
+  return attempt("mkdtemp", parent, () => fs.mkdtempSync(path.join(parent, prefix)));
+}
+
+/** Removes a directory that {@link makeScratchDirectory} made, with all that is in it. */
+export function removeScratchDirectory(directory: string): void {
+  attempt("rm", directory, () => fs.rmSync(directory, { recursive: true, force: true }));
+}
 
 /** A file that a user named, as a stream of bytes; for the command line. */
 export function openInput(at: string): fs.ReadStream {

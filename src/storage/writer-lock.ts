@@ -6,7 +6,7 @@
  * The kernel's lock ends with the process, however it ends.
  */
 import { SeqlogError } from "../errors.ts";
-import type { Machine, StorageFile } from "./storage.ts";
+import type { Machine, Storage, StorageFile } from "./storage.ts";
 
 /** `"kernel"`: an advisory lock of the kernel. `"pid-file"`: the text alone, for machines without one. */
 export type LockKind = "kernel" | "pid-file";
@@ -22,6 +22,11 @@ interface Holder {
 /** A lock that is held until `release`. */
 export interface WriterLock {
   release(): void;
+}
+
+/** The lock file of a single log file. */
+export function lockPathOf(logPath: string): string {
+  return `${logPath}.lock`;
 }
 
 /**
@@ -48,6 +53,14 @@ export function acquireWriterLock(machine: Machine, lockPath: string, kind: Lock
       }
     },
   };
+}
+
+/**
+ * Whether a writer may be at work, or ended without releasing the lock, as far as its text tells.
+ * For readers, which take no lock.
+ */
+export function mayBeHeld(storage: Storage, lockPath: string): boolean {
+  return (storage.statSync(lockPath)?.size ?? 0) > 0;
 }
 
 /** Who holds the lock according to its text: undefined when nobody ever did or the text cannot be read. */

@@ -84,8 +84,11 @@ export class Model {
     this.#current.durable = Math.max(this.#current.durable, count);
   }
 
-  trimming(firstSeq: number): void {
-    this.#current.firstSeqs.push(firstSeq);
+  /** @returns how to take it back, when it turned out that nothing was to be trimmed */
+  trimming(from: number, to: number): () => void {
+    const before = [...this.#current.firstSeqs];
+    for (let seq = from; seq <= to; seq++) this.#current.firstSeqs.push(seq);
+    return () => (this.#current.firstSeqs = before);
   }
 
   trimmed(firstSeq: number): void {
@@ -163,7 +166,7 @@ export class Model {
         throw new Error(`record ${record.seq} changed after it was served`);
     }
     for (let seq = 0; seq < firstSeq; seq++) if (!acked.has(seq)) acked.set(seq, { payload: "trimmed" });
-    for (const seq of [...acked.keys()]) if (seq >= firstSeq) acked.delete(seq);
+    for (const seq of acked.keys()) if (seq >= firstSeq) acked.delete(seq);
     for (const record of records) acked.set(record.seq, record);
     this.#current.nextSeq = nextSeq;
     this.#current.pending = [];

@@ -16,10 +16,7 @@ test("what was acknowledged or served survives any crash", async () => {
       throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
     }
   }
-  if (only === undefined) {
-    expect(total.crashes).toBeGreaterThan(runs);
-    expect(total.acknowledged).toBeGreaterThan(runs);
-    expect(total.torn).toBeGreaterThan(0);
-    expect(total.redone).toBeGreaterThan(0);
-  }
+  // A slice in which nothing happens would prove nothing.
+  const isAlive = total.crashes > runs && total.acknowledged > runs && total.torn > 0 && total.redone > 0;
+  expect(only !== undefined || isAlive, JSON.stringify(total)).toBe(true);
 });

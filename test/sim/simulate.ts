@@ -287,9 +287,10 @@ class History {
     const before = asSeq(log.firstSeq + this.#random.int(log.nextSeq - log.firstSeq + 1));
     try {
       // Which segment ends before it only the log knows, so any first seq up to it may follow.
-      for (let seq = log.firstSeq + 1; seq <= before; seq++) this.#model.trimming(seq);
-      await log.trim({ before });
-      this.#model.trimmed(log.firstSeq);
+      const takeBack = this.#model.trimming(log.firstSeq + 1, before);
+      const { removed } = await log.trim({ before });
+      if (removed > 0) this.#model.trimmed(log.firstSeq);
+      else takeBack();
     } catch (error) {
       if (!isExpected(error)) throw error;
     }
