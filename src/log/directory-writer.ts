@@ -217,7 +217,13 @@ export class DirectoryWriter implements LogView, CommitHost {
     const { storage } = this.#machine;
     const old = this.#segment;
     const name = { base: old.nextSeq, generation: this.#manifest.generation };
-    old.seal();
+    try {
+      old.seal();
+    } catch (error) {
+      // Even for want of space: an fsync that failed is never tried again.
+      this.queue.poison(error as Error);
+      throw error;
+    }
     let next: SegmentWriter;
     const oldBase = this.#base;
     try {
@@ -240,7 +246,7 @@ export class DirectoryWriter implements LogView, CommitHost {
 
   /** Makes all acknowledged records durable, whatever the mode. */
   async flush(): Promise<void> {
-    await this.queue.idle();
+    await this.queue.settled();
     this.queue.throwIfPoisoned();
     if (this.#settings.durability === "record") return;
     await new Promise<void>((resolve, reject) => {
@@ -259,7 +265,7 @@ export class DirectoryWriter implements LogView, CommitHost {
     const firstSeq = this.#sealed[first]?.base ?? this.#base;
     const removed = firstSeq - this.#manifest.firstSeq;
     if (removed <= 0) return 0;
-    this.#store({ ...this.#manifest, firstSeq });
+    this.#storeOnFullDisk({ ...this.#manifest, firstSeq });
     const gone = this.#sealed.filter((segment) => segment.base < firstSeq);
     this.#sealed = kept;
     for (const { base } of gone) this.#cache.drop(base);
@@ -318,6 +324,17 @@ export class DirectoryWriter implements LogView, CommitHost {
       storage.fsyncDirectorySync(this.location);
     } catch (error) {
       if (!(error instanceof SeqlogError)) throw error;
+    }
+  }
+
+  /** Trimming is how a full disk is emptied: the zeros ahead of the records make room for MANIFEST. */
+  #storeOnFullDisk(manifest: Manifest): void {
+    try {
+      this.#store(manifest);
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE") || this.queue.hasWriteInFlight) throw error;
+      this.#segment.cutBack();
+      this.#store(manifest);
     }
   }
 

@@ -13,7 +13,7 @@ import {
 } from "../segment/log-writer.ts";
 import { type Position, type ReadOptions, resolvePosition } from "../segment/positions.ts";
 import { Reading } from "../segment/reading.ts";
-import { closedError } from "../segment/read-range.ts";
+import { closedError, resetError } from "../segment/read-range.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { run, runSync } from "../storage/plan.ts";
@@ -254,7 +254,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    * @throws as `append`; when the input is at fault nothing was appended
    */
   appendBatch(data: readonly In[], options?: AppendOptions): Promise<AppendedRange> {
-    return new Promise((resolve, reject) => this.#addAll(data, options, resolve, reject));
+    return new Promise((resolve, reject) => this.#addAll(data, options, false, resolve, reject));
   }
 
   /**
@@ -267,31 +267,32 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     return this.#blocking((resolve, reject) => {
       const writer = this.#writer();
       const name = (): string => basename(writer.current().path);
-      writer.queue.add(this.#encode(data), new RecordWaiter(expectedSeqOf(options), name, resolve, reject));
+      writer.queue.add(this.#encode(data), new RecordWaiter(expectedSeqOf(options), name, resolve, reject), true);
     });
   }
 
   /** Appends many records and blocks until they are durable. As `appendBatch`, not a transaction. */
   appendBatchSync(data: readonly In[], options?: AppendOptions): AppendedRange {
-    return this.#blocking((resolve, reject) => this.#addAll(data, options, resolve, reject));
+    return this.#blocking((resolve, reject) => this.#addAll(data, options, true, resolve, reject));
   }
 
   #addAll(
     data: readonly In[],
     options: AppendOptions | undefined,
+    isBlocking: boolean,
     resolve: (range: AppendedRange) => void,
     reject: (error: Error) => void,
   ): void {
     const writer = this.#writer();
     if (!Array.isArray(data)) throw new TypeError(`appendBatch takes an array, got ${typeof data}`);
-    const encoded = data.map((item: In) => this.#encode(item));
+    const encoded = Array.from(data, (item: In) => this.#encode(item));
     if (encoded.length === 0) {
       const { nextSeq } = this;
       return resolve({ first: nextSeq, last: nextSeq, count: 0 });
     }
     const expectedSeq = expectedSeqOf(options);
     const waiter = new RangeWaiter(encoded.length, expectedSeq, resolve, reject);
-    writer.queue.addAll(encoded, expectedSeq, (first) => waiter.part(first));
+    writer.queue.addAll(encoded, expectedSeq, (first) => waiter.part(first), isBlocking);
   }
 
   #blocking<T>(add: (resolve: (value: T) => void, reject: (error: Error) => void) => void): T {
@@ -387,8 +388,10 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    */
   async trim(options: { readonly before: Position }): Promise<{ readonly removed: number }> {
     const writer = this.#writer();
+    const { generation } = writer;
     const seq = await resolvePosition(writer, options.before, "before", new AbortController().signal);
-    return { removed: this.#writer().trim(seq) };
+    if (this.#writer().generation !== generation) throw resetError(this.location, writer.generation);
+    return { removed: writer.trim(seq) };
   }
 
   /**

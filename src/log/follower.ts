@@ -49,8 +49,11 @@ export class Follower implements LogView {
     this.#machine = machine;
     this.#cache = cache;
     this.#seen = seen;
-    // An error of a look in the background comes up again when the reader itself looks.
-    this.#follow = new Follow(machine, directory, () => void this.refresh().catch(() => this.#changes.bump()));
+    this.#follow = new Follow(
+      machine,
+      directory,
+      () => void this.refresh().catch((error: Error) => this.#changes.fail(error)),
+    );
     this.#changes = new ViewChanges((isFollowed) => this.#follow.set(isFollowed));
   }
 
@@ -123,7 +126,7 @@ export class Follower implements LogView {
     if (this.#isClosed) return;
     const before = this.#seen;
     const stamp = stampOf(this.#machine, this.location);
-    const seen = stamp === before.stamp ? await this.#lookAhead(before) : await this.#lookAgain(before);
+    const seen = stamp === before.stamp ? await this.#lookAheadOrAgain(before) : await this.#lookAgain(before);
     if (this.#isClosed || seen === before) return;
     this.#seen = seen;
     this.#changes.bump();
@@ -138,6 +141,16 @@ export class Follower implements LogView {
     return isOlder ? before : seen;
   }
 
+  /** A roll that ran out of space takes its new segment away again, from under whoever has moved on to it. */
+  async #lookAheadOrAgain(before: Seen): Promise<Seen> {
+    try {
+      return await this.#lookAhead(before);
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
+      return await this.#lookAgain(before);
+    }
+  }
+
   /** Under the same MANIFEST the active segment grows, or is sealed and followed by the next. */
   async #lookAhead(before: Seen): Promise<Seen> {
     const { storage } = this.#machine;
@@ -148,11 +161,9 @@ export class Follower implements LogView {
       this.#cache.drop(base);
       const held = this.#cache.acquire(before.manifest, base);
       let next: ReadLimit;
-      let size: number;
       try {
         const { file, index } = held.segment;
         next = index === undefined ? limit : await run(extendDurableEnd(file, index, limit));
-        size = file.statSync().size;
       } finally {
         held.release();
       }
@@ -162,7 +173,7 @@ export class Follower implements LogView {
         const isSame = next.nextSeq === before.limit.nextSeq && base === before.base;
         return isSame ? before : { ...before, sealed, base, limit: next };
       }
-      sealed = [...sealed, { base, nextSeq: next.nextSeq, bytes: size }];
+      sealed = [...sealed, { base, nextSeq: next.nextSeq, bytes: next.end }];
       base = next.nextSeq;
       limit = { nextSeq: base, end: 0 };
     }
@@ -177,9 +188,21 @@ export class Follower implements LogView {
   }
 }
 
+/** Tells one MANIFEST from the next: its bytes, since times are coarse and inodes are used again. */
 function stampOf(machine: Machine, directory: string): string {
-  const stat = machine.storage.statSync(manifestPath(directory));
-  return stat === undefined ? "none" : `${stat.inode} ${stat.modifiedMs} ${stat.size}`;
+  const path = manifestPath(directory);
+  try {
+    const file = machine.storage.openSync(path, "read");
+    try {
+      const bytes = Buffer.alloc(file.statSync().size);
+      return bytes.toString("latin1", 0, file.readSync(bytes, 0));
+    } finally {
+      file.closeSync();
+    }
+  } catch (error) {
+    if (SeqlogError.is(error, "SEQLOG_NOT_FOUND")) return "none";
+    throw error;
+  }
 }
 
 /**

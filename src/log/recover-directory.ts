@@ -49,19 +49,12 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
   const manifest =
     (yield* loadManifest(storage, directory)) ??
     create(machine, directory, creation, listDirectory(storage, directory));
+  // What is seen here may be names that a killed process made, replaced or took away, and never
+  // synced. Before anything is built on them they are made durable.
+  storage.fsyncDirectorySync(directory);
+  const names = currentSegments(storage, directory, manifest);
+  const active = names.at(-1) as SegmentName;
   removeLeftovers(storage, directory, manifest);
-  // A process that was killed in a roll leaves names that are seen but not yet durable. (close() syncs them.)
-  if (manifest.state === "open") storage.fsyncDirectorySync(directory);
-  const names = listDirectory(storage, directory).logs;
-  const active = names.at(-1);
-  if (active === undefined || (names[0] as SegmentName).base > manifest.firstSeq) {
-    const missing = logPath(directory, { base: manifest.firstSeq, generation: manifest.generation });
-    throw damaged(
-      missing,
-      0,
-      `MANIFEST says that the log begins at record ${manifest.firstSeq}, but there is no such segment`,
-    );
-  }
   let indexesRebuilt = 0;
   const sealed: SealedSegment[] = [];
   for (const [i, name] of names.entries()) {
@@ -133,6 +126,31 @@ export function createSegment(storage: Storage, directory: string, name: Segment
       file.closeSync();
     }
   }
+}
+
+/**
+ * The segments that MANIFEST counts as the log, oldest first; at least one.
+ * @throws SEQLOG_DAMAGED when its first is not there, or records of a later generation are
+ */
+export function currentSegments(storage: Storage, directory: string, manifest: Manifest): SegmentName[] {
+  const { generation, firstSeq } = manifest;
+  const { logs } = listDirectory(storage, directory);
+  // A reset that was interrupted before its commit leaves one, empty. One with records was committed
+  // under another MANIFEST than this.
+  const later = logs.find(
+    (name) => name.generation > generation && (storage.statSync(logPath(directory, name))?.size ?? 0) > 0,
+  );
+  if (later !== undefined) {
+    const reason = `a segment of generation ${later.generation} holds records, but MANIFEST is of generation ${generation}; one of the two does not belong here`;
+    throw damaged(logPath(directory, later), 0, reason);
+  }
+  const current = logs.filter((name) => name.generation === generation);
+  const first = current.findLastIndex((name) => name.base <= firstSeq);
+  if (first < 0) {
+    const missing = logPath(directory, { base: firstSeq, generation });
+    throw damaged(missing, 0, `MANIFEST says that the log begins at record ${firstSeq}, but there is no such segment`);
+  }
+  return current.slice(first);
 }
 
 /** What MANIFEST no longer, or not yet, counts as part of the log, and what interrupted steps left. */

@@ -20,7 +20,7 @@ import { lockPath } from "./directory-writer.ts";
 import { FileLog } from "./file-log.ts";
 import { type LogPlace, findLogPlace } from "./log-place.ts";
 import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
-import { endsRight, findLeftovers } from "./recover-directory.ts";
+import { currentSegments, endsRight, findLeftovers } from "./recover-directory.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
 import type { Damage } from "./verify.ts";
 
@@ -138,7 +138,7 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan): Pro
     else
       plan.addAction(
         path,
-        decide(await run(inspect(file, index, { base: 0, window: "single-file", closed: undefined }))),
+        decide(await run(inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined }))),
         0,
         at,
       );
@@ -183,9 +183,7 @@ async function planDirectory(machine: Machine, directory: string, manifest: Mani
   const { storage } = machine;
   for (const path of findLeftovers(storage, directory, manifest))
     plan.add(path, "remove what an interrupted step left");
-  const names = listDirectory(storage, directory).logs.filter(
-    (name) => name.generation === manifest.generation && name.base >= manifest.firstSeq,
-  );
+  const names = currentSegments(storage, directory, manifest);
   for (const [i, name] of names.entries()) {
     const next = names[i + 1];
     const file = storage.openSync(logPath(directory, name), "read");

@@ -44,11 +44,13 @@ export class SegmentCache {
     }
     if (slot === undefined) {
       slot = this.#open(manifest, base);
-      this.#slots.set(base, slot);
-      this.#evict();
     }
-    slot.users++;
     const held = slot;
+    held.users++;
+    // Last in the order of use, and in use, so that it is not the one to go.
+    this.#slots.delete(base);
+    this.#slots.set(base, held);
+    if (this.#slots.size > maxIdle) this.#evict();
     return { segment: held, release: () => this.#release(held) };
   }
 

@@ -3,7 +3,7 @@ import { SeqlogError } from "../errors.ts";
 import { noSeed } from "../format/index-entry.ts";
 import { type Offset, type Seq, asOffset, asSeq } from "../numbers.ts";
 import { IndexFile } from "../segment/index-file.ts";
-import { inspect } from "../segment/inspect.ts";
+import { inspect, singleFileWindow } from "../segment/inspect.ts";
 import type { Run } from "../segment/log-record.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { decide } from "../segment/recovery-table.ts";
@@ -152,7 +152,9 @@ async function openFile(
   const file = machine.storage.openSync(path, "read");
   opened.push(file);
   const index = openIndex(machine, at, 0, noSeed, opened);
-  const action = decide(await run(inspect(file, index, { base: 0, window: "single-file", closed: undefined })));
+  const action = decide(
+    await run(inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined })),
+  );
   noteTail(file, action, damage, tally);
   const view = await SingleFileView.open(machine, path, at);
   opened.push({ closeSync: () => view.close() });

@@ -14,7 +14,7 @@ import { type BatchBuffer, acquireBuffer, maxBatchBytes, releaseBuffer } from ".
 
 /** A caller who waits for records of a batch. */
 export interface Waiter {
-  /** How many records of this batch are its own; they lie one behind the other. */
+  /** How many records of this batch are its own; they lie one behind the other. None: it waits for those before. */
   count: number;
   /** The seq that the first of them must get, or −1. */
   readonly expectedSeq: number;
@@ -101,25 +101,26 @@ export class Batch {
    * would get another one) and those whose caller was told already that it failed.
    */
   dropOrphans(nextSeq: number): void {
-    const kept: Waiter[] = [];
-    const starts: number[] = [];
+    const { waiters, starts } = this;
+    let keptWaiters = 0;
+    let keptStarts = 0;
     let read = 0;
     let length = 0;
-    for (const waiter of this.waiters) {
-      const first = this.starts[read] as number;
-      const end = this.starts[read + waiter.count] ?? this.length;
+    for (const waiter of waiters) {
+      const first = starts[read] ?? this.length;
+      const end = starts[read + waiter.count] ?? this.length;
       if (waiter.expectedSeq < 0 && !waiter.isOver) {
         this.#buffer.bytes.copyWithin(length, first, end);
-        for (let i = read; i < read + waiter.count; i++) starts.push((this.starts[i] as number) - first + length);
+        for (let i = read; i < read + waiter.count; i++) starts[keptStarts++] = (starts[i] as number) - first + length;
         length += end - first;
-        kept.push(waiter);
+        waiters[keptWaiters++] = waiter;
       } else {
         if (!waiter.isOver) waiter.failed(conflictError(waiter.expectedSeq, nextSeq));
       }
       read += waiter.count;
     }
-    this.waiters.splice(0, this.waiters.length, ...kept);
-    this.starts.splice(0, this.starts.length, ...starts);
+    waiters.length = keptWaiters;
+    starts.length = keptStarts;
     this.length = length;
     const base = this.base;
     this.base = -1;

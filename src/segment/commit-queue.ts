@@ -89,6 +89,8 @@ export class CommitQueue {
   /** The seq of the next record to be appended, if all before it get through. */
   #nextSeq: number;
   #isPaused = false;
+  /** The next seq when the queue was paused: another one at `resume` means that the log was reset. */
+  #pausedAt = 0;
   readonly #idleCallers: (() => void)[] = [];
   readonly #roomCallers: (() => void)[] = [];
 
@@ -113,17 +115,23 @@ export class CommitQueue {
     return this.#inFlight !== undefined;
   }
 
-  /** Accepts one record. The waiter is told later, never before this returns. */
-  add(data: Uint8Array | string, waiter: Waiter): void {
+  /** Accepts one record. The waiter is told later, never before this returns. With `isBlocking` a `drainSync` follows. */
+  add(data: Uint8Array | string, waiter: Waiter, isBlocking = false): void {
     const length = checkedLength(data, this.#limits.maxRecordBytes);
     this.#accept(headerLength + length, waiter.expectedSeq);
     this.#place(data, length, waiter);
-    this.#schedule();
+    if (!isBlocking) this.#schedule();
   }
 
   /** Accepts records that belong to one caller: `makeWaiter` makes one for each batch they come to lie in, given the place of its first record in `data`. */
-  addAll(data: readonly (Uint8Array | string)[], expectedSeq: number, makeWaiter: (first: number) => Waiter): void {
-    const lengths = data.map((item) => checkedLength(item, this.#limits.maxRecordBytes));
+  addAll(
+    data: readonly (Uint8Array | string)[],
+    expectedSeq: number,
+    makeWaiter: (first: number) => Waiter,
+    isBlocking = false,
+  ): void {
+    // `Array.from` does not pass over holes.
+    const lengths = Array.from(data, (item) => checkedLength(item, this.#limits.maxRecordBytes));
     this.#accept(
       lengths.reduce((sum, length) => sum + headerLength + length, 0),
       expectedSeq,
@@ -142,7 +150,7 @@ export class CommitQueue {
       (waiter as Waiter).count++;
       this.#nextSeq++;
     }
-    this.#schedule();
+    if (!isBlocking) this.#schedule();
   }
 
   /** Writes all that waits, blocking; whoever waits is told before it returns. */
@@ -188,6 +196,21 @@ export class CommitQueue {
     }
   }
 
+  /** Resolves when all that was accepted before this call has its answer. Does not fail. */
+  settled(): Promise<void> {
+    const last = this.#waiting.at(-1) ?? (this.#inFlight?.isSettled === false ? this.#inFlight : undefined);
+    if (last === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      last.waiters.push({
+        count: 0,
+        expectedSeq: -1,
+        isOver: false,
+        settled: () => resolve(),
+        failed: () => resolve(),
+      });
+    });
+  }
+
   /** Resolves when no more than half of `maxPendingBytes` is pending. */
   room(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
@@ -213,16 +236,14 @@ export class CommitQueue {
   async pause(): Promise<void> {
     this.#isPaused = true;
     this.#drain();
+    this.#pausedAt = this.#host.current().nextSeq;
     while (this.#inFlight !== undefined) await new Promise<void>((resolve) => this.#idleCallers.push(resolve));
   }
 
   /** Goes on, perhaps in another segment: what was held is placed anew. */
   resume(): void {
     this.#isPaused = false;
-    this.#nextSeq = this.#host.current().nextSeq;
-    const held = this.#waiting.reduce((sum, batch) => sum + batch.count, 0);
-    for (const batch of this.#waiting) this.#dropOrphans(batch);
-    this.#nextSeq += held;
+    if (this.#host.current().nextSeq !== this.#pausedAt) this.#placeAnew();
     this.#schedule();
   }
 
@@ -335,12 +356,19 @@ export class CommitQueue {
 
   /** Gets everything ready for a batch to be written; false when it was rejected instead. */
   #prepare(batch: Batch): boolean {
+    // All its records were dropped; whoever waits for those before it has waited long enough.
+    if (batch.count === 0) {
+      batch.settle(this.#host.current().nextSeq);
+      return false;
+    }
     try {
+      const { end } = this.#host.current();
+      const isFull = end > 0 && (batch.opensSegment || end + batch.length > this.#host.segmentBytes);
       // While a callback is out the old segment cannot be sealed; the batch then goes to it.
-      if (batch.opensSegment && this.#inFlight === undefined && this.#host.current().end > 0) this.#host.roll();
+      if (isFull && this.#inFlight === undefined) this.#host.roll();
       batch.move(this.#host.current().end);
       this.#host.beforeWrite(batch.length);
-      return batch.count > 0;
+      return true;
     } catch (error) {
       this.#fail(batch, error as Error, "not-written");
       return false;
@@ -375,9 +403,8 @@ export class CommitQueue {
     }
     if (!undoable) return this.#failAndPoison(batch, error);
     this.#pendingBytes -= batch.length;
-    this.#nextSeq -= batch.count;
     batch.fail(error);
-    for (const waiting of this.#waiting) this.#dropOrphans(waiting);
+    this.#placeAnew();
     this.#wakeCallers();
   }
 
@@ -386,19 +413,33 @@ export class CommitQueue {
     if (!batch.isSettled) batch.fail(this.#poisonedError());
   }
 
-  #dropOrphans(batch: Batch): void {
-    const { length, count } = batch;
-    batch.dropOrphans(this.#nextSeq);
-    this.#pendingBytes -= length - batch.length;
-    this.#nextSeq -= count - batch.count;
+  /** What waits gets other seqs than it was to get: takes out what cannot live with that. */
+  #placeAnew(): void {
+    this.#nextSeq = this.#host.current().nextSeq;
+    for (const batch of this.#waiting) {
+      const { length } = batch;
+      batch.dropOrphans(this.#nextSeq);
+      this.#pendingBytes -= length - batch.length;
+      this.#nextSeq += batch.count;
+    }
   }
 
   #hasRoom(): boolean {
     return this.#pendingBytes <= this.#limits.maxPendingBytes / 2;
   }
 
+  /** One after the other: the next is woken when the one before has had its turn to append. */
+  #wakeForRoom(): void {
+    if (!this.#hasRoom()) return;
+    const go = this.#roomCallers.shift();
+    if (go === undefined) return;
+    go();
+    // A tick asked for by a microtask comes after all microtasks, those of the caller too.
+    queueMicrotask(() => process.nextTick(() => this.#wakeForRoom()));
+  }
+
   #wakeCallers(): void {
-    if (this.#roomCallers.length > 0 && this.#hasRoom()) for (const go of this.#roomCallers.splice(0)) go();
+    this.#wakeForRoom();
     if (this.#inFlight === undefined && (this.#waiting.length === 0 || this.#isPaused)) {
       for (const resolve of this.#idleCallers.splice(0)) resolve();
     }

@@ -73,6 +73,16 @@ export class IndexFile {
     return chunkOf(bytes, 0).view;
   }
 
+  /** The last self-valid entry of those from `lower` up to, not including, `upper`. */
+  *lastBetween(lower: number, upper: number): Plan<Entry | undefined> {
+    const view = yield* this.entries(lower, upper - lower);
+    for (let i = Math.floor(view.byteLength / entryLength) - 1; i >= 0; i--) {
+      const entry = this.#decode(view, i * entryLength, lower + i);
+      if (entry.kind !== "invalid") return entry;
+    }
+    return undefined;
+  }
+
   /** The last entry of this kind or better, searched from the end of the file. */
   *last(kind: "firm" | "provisional"): Plan<Entry | undefined> {
     for (let upper = this.capacitySync(); upper > 0;) {

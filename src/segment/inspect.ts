@@ -9,15 +9,18 @@ import type { Evidence } from "./recovery-table.ts";
 import { chunkOf } from "./verify-chunk.ts";
 import { crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
 
-/** The window of a log that has no MANIFEST to keep one: no batch of `LogWriter` is larger. */
-export const singleFileWindow: number = 8 * 1024 * 1024;
+/**
+ * The window of a file that has no MANIFEST to keep one: no write of `LogWriter` is larger with the
+ * default `maxRecordBytes` of 16 MiB.
+ */
+export const singleFileWindow: number = 16 * 1024 * 1024 + headerLength;
 
 /** What is known of the segment from elsewhere. */
 export interface Known {
   /** The seq of its first record. */
   readonly base: number;
-  /** W of the recovery table; `"single-file"` where it must be guessed from the file itself. */
-  readonly window: number | "single-file";
+  /** W of the recovery table; `atLeast` where the file itself may show that it is more. */
+  readonly window: number | { readonly atLeast: number };
   /** What close() wrote down, when the log was closed. */
   readonly closed: { readonly nextSeq: number; readonly bytes: number } | undefined;
 }
@@ -43,13 +46,13 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
     indexWhole && mark !== undefined && markProblem === undefined
       ? { seq: mark.nextSeq, offset: mark.end }
       : { seq: base, offset: 0 };
-  const trail = new Trail(known.window === "single-file" ? singleFileWindow : known.window, start);
+  const trail = new Trail(typeof known.window === "number" ? known.window : known.window.atLeast, start);
   const chain = yield* walkChain(file, start, size, (seq, offset) => trail.pass(seq, offset));
   const nonZeroEnd = yield* endOfNonZero(file, chain.end, size);
   const window =
-    known.window === "single-file"
-      ? Math.max(singleFileWindow, chain.largest, yield* claimedLength(file, chain.end, size))
-      : known.window;
+    typeof known.window === "number"
+      ? known.window
+      : Math.max(known.window.atLeast, chain.largest, yield* claimedLength(file, chain.end, size));
   const redoFrom =
     closed !== undefined ? { seq: chain.nextSeq, offset: chain.end } : redoStart(mark, markProblem, trail, chain);
   return { size, mark, markProblem, indexWhole, redoFrom, chain, nonZeroEnd, window, closed };

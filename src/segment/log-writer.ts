@@ -3,7 +3,7 @@
  * What the seed got wrong is right here: see docs/architecture.md, "From the seed".
  */
 import { dirname } from "node:path";
-import { maxDataLength } from "../format/record.ts";
+import { headerLength, maxDataLength } from "../format/record.ts";
 import { createIdSourceV4 } from "../format/uuid.ts";
 import { type Offset, asOffset } from "../numbers.ts";
 import { localPath } from "../storage/local-path.ts";
@@ -14,6 +14,7 @@ import { type LockKind, type WriterLock, acquireWriterLock, lockPathOf } from ".
 import { BackgroundSync } from "./background-sync.ts";
 import type { Batch, Waiter } from "./batch.ts";
 import { type CommitHost, CommitQueue } from "./commit-queue.ts";
+import { singleFileWindow } from "./inspect.ts";
 import { closedError } from "./read-range.ts";
 import { RecordIndex } from "./record-index.ts";
 import { type SegmentRecovery, recoverSegment } from "./recover-segment.ts";
@@ -169,7 +170,7 @@ export class LogWriter {
     let lock: WriterLock | undefined;
     try {
       lock = acquireWriterLock(machine, lockPathOf(at), options.lock ?? "kernel");
-      const recovery = await recoverFile(machine, at, recordIndex);
+      const recovery = await recoverFile(machine, at, recordIndex, limits.maxRecordBytes);
       const segment = SegmentWriter.openSync(machine.storage, at, recordIndex.file, recovery, {
         ackPoint: "durable",
         zeroAhead: false,
@@ -296,20 +297,27 @@ export class LogWriter {
   }
 }
 
-async function recoverFile(machine: Machine, path: string, recordIndex: RecordIndex): Promise<SegmentRecovery> {
+async function recoverFile(
+  machine: Machine,
+  path: string,
+  recordIndex: RecordIndex,
+  maxRecordBytes: number,
+): Promise<SegmentRecovery> {
   const { storage } = machine;
-  const isNew = storage.statSync(path) === undefined;
   const file = storage.openSync(path, "create");
   try {
+    // What is seen here may be names that a killed process made, or took away, and never synced: a
+    // redo copy that came back after a power cut would cut off what was appended meanwhile.
+    storage.fsyncDirectorySync(dirname(path));
+    storage.fsyncDirectorySync(dirname(recordIndex.file.path));
     const index = recordIndex.file;
     const recovery = await run(
-      recoverSegment(storage, file, index, () => index, { base: 0, window: "single-file", closed: undefined }),
+      recoverSegment(storage, file, index, () => index, {
+        base: 0,
+        window: { atLeast: Math.max(singleFileWindow, maxRecordBytes + headerLength) },
+        closed: undefined,
+      }),
     );
-    // Names are durable before the first record is acknowledged: the log's and the index's.
-    if (isNew || recovery.nextSeq === 0) {
-      storage.fsyncDirectorySync(dirname(path));
-      storage.fsyncDirectorySync(dirname(recordIndex.file.path));
-    }
     return recovery;
   } finally {
     file.closeSync();

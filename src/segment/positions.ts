@@ -48,7 +48,16 @@ export function getSync(view: LogView, seq: number): Run | undefined {
 
 /** One record; undefined where there is none. */
 export async function get(view: LogView, seq: number): Promise<Run | undefined> {
-  return seq >= view.nextSeq ? undefined : await run(readOne(view, seq));
+  if (seq >= view.nextSeq) await view.refresh();
+  if (seq >= view.nextSeq) return undefined;
+  try {
+    return await run(readOne(view, seq));
+  } catch (error) {
+    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
+    // Another process has just removed the segment: the view, brought up to date, says what became of it.
+    await view.refresh();
+    return seq >= view.nextSeq ? undefined : await run(readOne(view, seq));
+  }
 }
 
 function timeOf(run: Run, index: number): number {

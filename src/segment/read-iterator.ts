@@ -7,42 +7,38 @@ import type { Run } from "./log-record.ts";
 /** Opens the runs of a read; called at the first `next`. */
 export type OpenRuns = (signal: AbortSignal) => AsyncIterator<Run> | Promise<AsyncIterator<Run>>;
 
-/** Iterates over what `expand` makes of each run. */
+/** What a read makes of its runs. */
+export interface ReadIteratorOptions<T> {
+  readonly open: OpenRuns;
+  /** How many items a run holds. */
+  count(run: Run): number;
+  /** The item of a run at a place, in the order of the read. */
+  item(run: Run, index: number): T;
+  /** Asked before each item: throws when the read must stop with an error, false when it is over. */
+  goesOn(): boolean;
+}
+
+/** Iterates over what is made of each run. */
 export class ReadIterator<T> implements AsyncIterableIterator<T> {
-  readonly #open: OpenRuns;
-  readonly #count: (run: Run) => number;
-  readonly #item: (run: Run, index: number) => T;
+  readonly #options: ReadIteratorOptions<T>;
   readonly #stop = new AbortController();
   #runs: AsyncIterator<Run> | undefined;
   #run: Run | undefined;
   #index = 0;
   #left = 0;
   #isDone = false;
-  /** The step under way; a `next` that comes before it ended waits for it. */
-  #step: Promise<unknown> | undefined;
+  /** Steps under way or waiting for one; they run one after the other. */
+  #steps = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
-  /**
-   * @param count how many items a run holds
-   * @param item the item of a run at a place, in the order of the read
-   */
-  constructor(open: OpenRuns, count: (run: Run) => number, item: (run: Run, index: number) => T) {
-    this.#open = open;
-    this.#count = count;
-    this.#item = item;
+  constructor(options: ReadIteratorOptions<T>) {
+    this.#options = options;
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#step === undefined && this.#left > 0) return this.#take();
-    const before = this.#step ?? Promise.resolve();
-    const step = before.then(() => this.#advance());
-    const settled = step.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#step = settled;
-    void settled.then(() => {
-      if (this.#step === settled) this.#step = undefined;
-    });
+    if (this.#steps === 0 && this.#left > 0) return this.#take();
+    const step = this.#steps++ === 0 ? this.#advance() : this.#last.then(() => this.#advance());
+    this.#last = step.catch(() => undefined);
     return step;
   }
 
@@ -59,11 +55,14 @@ export class ReadIterator<T> implements AsyncIterableIterator<T> {
   }
 
   #take(): Promise<IteratorResult<T>> {
-    this.#left--;
     try {
-      return Promise.resolve({ done: false, value: this.#item(this.#run as Run, this.#index++) });
+      if (!this.#options.goesOn()) return this.return();
+      this.#left--;
+      return Promise.resolve({ done: false, value: this.#options.item(this.#run as Run, this.#index++) });
     } catch (error) {
-      return Promise.reject(error as Error);
+      return this.return().then(() => {
+        throw error;
+      });
     }
   }
 
@@ -71,7 +70,7 @@ export class ReadIterator<T> implements AsyncIterableIterator<T> {
     try {
       while (this.#left === 0) {
         if (this.#isDone) return { done: true, value: undefined };
-        this.#runs ??= await this.#open(this.#stop.signal);
+        this.#runs ??= await this.#options.open(this.#stop.signal);
         const step = await this.#runs.next();
         if (step.done === true) {
           this.#isDone = true;
@@ -79,14 +78,19 @@ export class ReadIterator<T> implements AsyncIterableIterator<T> {
         }
         this.#run = step.value;
         this.#index = 0;
-        this.#left = this.#isDone ? 0 : this.#count(step.value);
+        this.#left = this.#isDone ? 0 : this.#options.count(step.value);
       }
+      return await this.#take();
     } catch (error) {
       // After `return` the wait was ended by us.
-      if (this.#isDone && this.#stop.signal.aborted) return { done: true, value: undefined };
+      if (this.#isDone && this.#stop.signal.aborted && error === this.#stop.signal.reason) {
+        return { done: true, value: undefined };
+      }
       this.#isDone = true;
       throw error;
+    } finally {
+      // Before whoever awaits this goes on, so that its next call finds the way free.
+      this.#steps--;
     }
-    return await this.#take();
   }
 }

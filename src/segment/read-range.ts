@@ -35,12 +35,17 @@ export function closedError(location: string): SeqlogError<"SEQLOG_CLOSED"> {
 function checkStillThere(view: LogView, generation: number): void {
   if (view.isClosed) throw closedError(view.location);
   if (view.generation !== generation) {
-    throw new SeqlogError(
-      "SEQLOG_RESET",
-      `${view.location}: the log was reset while it was read; it is now generation ${view.generation}. Start again from its beginning`,
-      { generation: view.generation },
-    );
+    throw resetError(view.location, view.generation);
   }
+}
+
+/** The error for going on in a log that was reset meanwhile. */
+export function resetError(location: string, generation: number): SeqlogError<"SEQLOG_RESET"> {
+  return new SeqlogError(
+    "SEQLOG_RESET",
+    `${location}: the log was reset meanwhile; it is now generation ${generation}. Start again from its beginning`,
+    { generation },
+  );
 }
 
 /** Holds the segment of `seq`; when another process has just removed it, the view is brought up to date, and says so. */
@@ -100,6 +105,7 @@ export async function* readForward(
     seq += run.starts.length;
     yield run;
   }
+  signal.throwIfAborted();
 }
 
 /** Backward: runs come last first, the records in each still in order. */

@@ -24,11 +24,12 @@ export class Reading<Out> {
 
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord<Out>> {
     const isReverse = options.reverse === true;
-    return new ReadIterator(
-      this.#opener(options, defaultMaxBytes),
-      (run) => run.starts.length,
-      (run, index) => new LogRecord(run, isReverse ? run.starts.length - 1 - index : index, this.#decode),
-    );
+    return new ReadIterator({
+      open: this.#opener(options, defaultMaxBytes),
+      count: (run) => run.starts.length,
+      item: (run, index) => new LogRecord(run, isReverse ? run.starts.length - 1 - index : index, this.#decode),
+      goesOn: () => this.#goesOn(options),
+    });
   }
 
   readBatches(options: ReadOptions & { readonly maxBytes?: number } = {}): AsyncIterableIterator<RecordBatch<Out>> {
@@ -37,16 +38,16 @@ export class Reading<Out> {
     if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > 1024 * 1024 * 1024) {
       throw new RangeError(`maxBytes must be a whole number from 1 to 1 GiB, got ${String(maxBytes)}`);
     }
-    return new ReadIterator(
-      this.#opener(options, maxBytes),
-      () => 1,
-      (run) => new RecordBatch(run, this.#decode, isReverse),
-    );
+    return new ReadIterator({
+      open: this.#opener(options, maxBytes),
+      count: () => 1,
+      item: (run) => new RecordBatch(run, this.#decode, isReverse),
+      goesOn: () => this.#goesOn(options),
+    });
   }
 
   async get(seq: number): Promise<LogRecord<Out> | undefined> {
     this.#checkOpen();
-    if (seq >= this.#view.nextSeq) await this.#view.refresh();
     return this.#first(await get(this.#view, checkSeq(seq, "seq")));
   }
 
@@ -66,6 +67,14 @@ export class Reading<Out> {
     this.#checkOpen();
     await this.#view.refresh();
     return asSeq(await seqAt(this.#view, time));
+  }
+
+  /** Between two records that were read at once: an abort, or a close, ends the read as it does between two runs. */
+  #goesOn(options: ReadOptions): boolean {
+    options.signal?.throwIfAborted();
+    if (!this.#view.isClosed) return true;
+    if (options.live === true) return false;
+    throw closedError(this.#view.location);
   }
 
   #checkOpen(): void {

@@ -70,7 +70,11 @@ export function* recoverSegment(
     yield* redoTail(storage, file, index);
   }
   if (action.rebuildIndex) yield* indexAnew(file, index, { seq: known.base, offset: 0 }, action.end);
-  else if (index.capacitySync() !== action.nextSeq - known.base) index.truncateSync(action.nextSeq);
+  else if (index.capacitySync() !== action.nextSeq - known.base) {
+    // Durably: entries of records that are gone must not come back beside new ones.
+    index.truncateSync(action.nextSeq);
+    index.fsyncSync();
+  }
   return {
     nextSeq: action.nextSeq,
     end: action.end,

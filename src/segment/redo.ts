@@ -115,6 +115,10 @@ export function* redoTail(storage: Storage, segment: StorageFile, index: IndexFi
     const { start, firstSeq, length } = yield* readTrailer(tail, found.size);
     if (segment.statSync().size < start)
       throw badTail(segment.path, start, "the segment ends before its redo copy starts");
+    // When the copy was made the segment ended with it.
+    if (segment.statSync().size > start + length) {
+      throw badTail(segment.path, start + length, "the segment goes on behind what its redo copy holds");
+    }
     segment.truncateSync(start);
     segment.fsyncSync();
     yield* writeBack(tail, length, segment, start);

@@ -26,12 +26,17 @@ export interface ReadLimit {
 /** Larger data is checked in a stream before memory for it is taken. */
 const trustedLength = 16 * 1024 * 1024;
 
+/** Records between two places that are remembered. */
+const walkedSpacing = 1024;
+
 /** A reader of one segment. */
 export class SegmentReader {
   readonly #file: StorageFile;
   readonly #index: IndexFile | undefined;
   readonly #base: number;
   readonly #name: string;
+  /** Places found by walking, where the record index did not help: in order, some way apart. */
+  readonly #walked: { readonly seq: number; readonly offset: number }[] = [];
 
   constructor(file: StorageFile, index: IndexFile | undefined, base: number) {
     this.#file = file;
@@ -43,18 +48,27 @@ export class SegmentReader {
   /** Where record `seq` starts. `seq` may be that of the next record. */
   *locate(seq: number, limit: ReadLimit): Plan<number> {
     if (seq === limit.nextSeq) return limit.end;
-    let from = { seq: this.#base, offset: 0 };
-    for (let lower = seq; lower > this.#base && this.#index !== undefined; lower--) {
-      const entry = yield* this.#index.entry(lower);
-      if (entry === undefined || entry.kind === "invalid" || entry.offset >= limit.end) continue;
-      from = entry;
-      break;
-    }
+    const entry = this.#index === undefined ? undefined : yield* this.#index.entry(seq);
+    if (entry !== undefined && entry.kind !== "invalid" && entry.offset < limit.end) return entry.offset;
+    let from = yield* this.#nearestBefore(seq, limit);
     while (from.seq < seq) {
       const run = yield* this.run(from.seq, from.offset, limit, 1024 * 1024, seq - from.seq);
       from = { seq: from.seq + run.starts.length, offset: run.chunk.position + run.end };
+      const last = this.#walked.at(-1);
+      if (last === undefined || from.seq >= last.seq + walkedSpacing) this.#walked.push(from);
     }
     return from.offset;
+  }
+
+  /** The nearest record before `seq` of which it is known where it starts: from the record index, or from an earlier walk. */
+  *#nearestBefore(seq: number, limit: ReadLimit): Plan<{ readonly seq: number; readonly offset: number }> {
+    const walked = this.#walked.findLast((place) => place.seq <= seq) ?? { seq: this.#base, offset: 0 };
+    for (let upper = seq; upper > walked.seq && this.#index !== undefined; upper -= 4096) {
+      const lower = Math.max(walked.seq, upper - 4096);
+      const known = yield* this.#index.lastBetween(lower, upper);
+      if (known !== undefined && known.offset < limit.end) return known;
+    }
+    return walked;
   }
 
   /**

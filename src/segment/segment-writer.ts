@@ -51,6 +51,7 @@ export class SegmentWriter {
   /** The file holds zeros, or a batch in flight, from `#end` to here. */
   #zeroEnd: number;
   #step = smallestStep;
+  readonly #syncCallers: Done[] = [];
   /** Callbacks that still use the descriptors. */
   #pending = 0;
   #closing: (() => void) | undefined;
@@ -172,9 +173,22 @@ export class SegmentWriter {
 
   /** Makes all that was written durable, in the background; then the mark says so. */
   sync(done: Done): void {
-    const lastSeq = this.#nextSeq - 1;
     this.#begin();
-    this.#second.fsync((error) => this.#finish(() => done(error ?? this.#markDurable(lastSeq))));
+    this.#syncCallers.push(done);
+    if (this.#syncCallers.length === 1) this.#syncNext();
+  }
+
+  /** One at a time: of two fsyncs on one descriptor only one is told of an error. */
+  #syncNext(): void {
+    const lastSeq = this.#nextSeq - 1;
+    this.#second.fsync((fsyncError) => {
+      const error = fsyncError ?? this.#markDurable(lastSeq);
+      const done = this.#syncCallers.shift() as Done;
+      // After a failure nobody syncs again.
+      const failed = error === undefined ? [] : this.#syncCallers.splice(0);
+      if (this.#syncCallers.length > 0) this.#syncNext();
+      for (const call of [done, ...failed]) this.#finish(() => call(error));
+    });
   }
 
   /** As `sync`, blocking. Through the descriptor that a background sync does not use. */

@@ -8,7 +8,7 @@ import { Coalesce } from "./coalesce.ts";
 import { extendDurableEnd, findDurableEnd } from "./durable-end.ts";
 import { Follow } from "./follow.ts";
 import { IndexFile } from "./index-file.ts";
-import { inspect } from "./inspect.ts";
+import { inspect, singleFileWindow } from "./inspect.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
 import { closedError } from "./read-range.ts";
 import { type ReadLimit, SegmentReader } from "./segment-reader.ts";
@@ -45,7 +45,11 @@ export class SingleFileView implements LogView {
     this.#indexPath = indexPath;
     this.#files = files;
     this.#limit = limit;
-    this.#follow = new Follow(machine, dirname(location), () => void this.refresh().catch(() => this.#changes.bump()));
+    this.#follow = new Follow(
+      machine,
+      dirname(location),
+      () => void this.refresh().catch((error: Error) => this.#changes.fail(error)),
+    );
     this.#changes = new ViewChanges((isFollowed) => this.#follow.set(isFollowed));
   }
 
@@ -120,7 +124,13 @@ export class SingleFileView implements LogView {
       (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))
     ) {
       const files = openFiles(this.#machine, this.location, this.#indexPath);
-      const limit = await run(limitOf(storage, files));
+      let limit: ReadLimit;
+      try {
+        limit = await run(limitOf(storage, files));
+      } catch (error) {
+        closeFiles(files);
+        throw error;
+      }
       if (this.#isClosed) return closeFiles(files);
       if (stat.inode !== this.#files.inode) this.#generation++;
       this.#retire();
@@ -193,6 +203,10 @@ function* limitOf(storage: Storage, files: Files): Plan<ReadLimit> {
   // A writer that came meanwhile may have added what is not durable yet.
   if (isQuiet && !mayBeHeld(storage, lock)) return { nextSeq: chain.nextSeq, end: chain.end };
   if (proven.nextSeq > 0) return proven;
-  const { redoFrom } = yield* inspect(log, index, { base: 0, window: "single-file", closed: undefined });
+  const { redoFrom } = yield* inspect(log, index, {
+    base: 0,
+    window: { atLeast: singleFileWindow },
+    closed: undefined,
+  });
   return { nextSeq: redoFrom.seq, end: redoFrom.offset };
 }

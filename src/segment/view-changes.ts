@@ -5,6 +5,7 @@ export class ViewChanges {
   #version = 0;
   #followers = 0;
   readonly #waiting = new Set<() => void>();
+  #failure: Error | undefined;
   readonly #onFollowed: (isFollowed: boolean) => void;
 
   /** @param onFollowed called when the first live reader comes and when the last one goes */
@@ -33,9 +34,20 @@ export class ViewChanges {
     for (const go of waiting) go();
   }
 
+  /** Looking failed: whoever waits, or the next who comes to wait, is told. */
+  fail(error: Error): void {
+    this.#failure = error;
+    this.bump();
+  }
+
   /** Resolves at the next change, or at once when the version is no longer this one. */
   after(version: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    const failure = this.#failure;
+    if (failure !== undefined) {
+      this.#failure = undefined;
+      return Promise.reject(failure);
+    }
     if (version !== this.#version) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const go = (): void => {
