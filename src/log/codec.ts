@@ -59,7 +59,15 @@ export function json(schema?: StandardSchema): Codec<unknown> {
 
 /** Stores strings as UTF-8. */
 export function text(): Codec<string> {
-  return { name: "text", encode: (value) => value, decode: (bytes) => utf8.decode(bytes) };
+  return {
+    name: "text",
+    encode(value) {
+      if (typeof value !== "string")
+        throw new TypeError(`text() stores strings, got ${typeof value}; nothing was appended`);
+      return value;
+    },
+    decode: (bytes) => utf8.decode(bytes),
+  };
 }
 
 function validate(schema: StandardSchema, value: unknown): unknown {

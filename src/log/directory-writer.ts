@@ -174,6 +174,8 @@ export class DirectoryWriter implements LogView, CommitHost {
     return this.#changes.follow();
   }
 
+  readonly isStale = false;
+
   refresh(): Promise<void> {
     return Promise.resolve();
   }

@@ -24,8 +24,9 @@ import { copyLog } from "./copy-log.ts";
 import { DirectoryWriter, type Durability, type WriterSettings, lockPath } from "./directory-writer.ts";
 import { Follower } from "./follower.ts";
 import type { AppendOptions, AppendedRange, DataOut, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
-import type { Manifest } from "./manifest.ts";
+import { type Manifest, manifestPath } from "./manifest.ts";
 import { type Recovered, recoverDirectory } from "./recover-directory.ts";
+import { listDirectory } from "./segment-files.ts";
 import { RangeWaiter, RecordWaiter } from "./waiters.ts";
 
 /** Options of opening any log. */
@@ -475,8 +476,14 @@ function creationOf(options: FileOpenOptions): { create: boolean; idVersion: 4 |
 
 function prepareDirectory(machine: Machine, directory: string, options: FileOpenOptions): void {
   creationOf(options);
-  if (options.create !== false) return machine.storage.makeDirectorySync(directory);
-  if (machine.storage.statSync(directory) === undefined) {
+  const { storage } = machine;
+  if (options.create !== false) return storage.makeDirectorySync(directory);
+  // Before the lock is taken: its file is a change too.
+  const isThere = storage.statSync(directory) !== undefined;
+  if (
+    !isThere ||
+    (storage.statSync(manifestPath(directory)) === undefined && listDirectory(storage, directory).logs.length === 0)
+  ) {
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
 }

@@ -9,16 +9,16 @@ import { Follow } from "../segment/follow.ts";
 import { inspect } from "../segment/inspect.ts";
 import type { LogView, OpenSegment } from "../segment/log-view.ts";
 import { closedError, trimmedError } from "../segment/read-range.ts";
-import { damaged } from "../segment/recover-segment.ts";
+import { damaged } from "../segment/damaged.ts";
 import type { ReadLimit } from "../segment/segment-reader.ts";
 import { ViewChanges } from "../segment/view-changes.ts";
 import { run } from "../storage/plan.ts";
-import type { Machine } from "../storage/storage.ts";
+import type { Machine, Storage } from "../storage/storage.ts";
 import { findSegment } from "./directory-writer.ts";
 import { type Manifest, loadManifest, manifestPath } from "./manifest.ts";
 import type { SealedSegment } from "./recover-directory.ts";
 import { type CachedSegment, SegmentCache } from "./segment-cache.ts";
-import { listDirectory, logPath } from "./segment-files.ts";
+import { type SegmentName, listDirectory, logPath } from "./segment-files.ts";
 
 /** What one look at the directory found. */
 interface Seen {
@@ -115,6 +115,11 @@ export class Follower implements LogView {
 
   follow(): () => void {
     return this.#changes.follow();
+  }
+
+  /** Whether another MANIFEST is in force than the one that was looked at last. */
+  get isStale(): boolean {
+    return stampOf(this.#machine, this.location) !== this.#seen.stamp;
   }
 
   /** Looks what the writer did meanwhile. */
@@ -225,13 +230,20 @@ async function lookAfresh(machine: Machine, directory: string, cache: SegmentCac
   }
 }
 
+/** Without a MANIFEST an empty first segment is a log that is just being made. */
+function hasRecords(storage: Storage, directory: string, logs: readonly SegmentName[]): boolean {
+  return (
+    logs.length > 1 || logs.some((name) => name.base > 0 || (storage.statSync(logPath(directory, name))?.size ?? 0) > 0)
+  );
+}
+
 async function look(machine: Machine, directory: string, cache: SegmentCache, stamp: string): Promise<Seen> {
   const { storage } = machine;
   const stat = storage.statSync(directory);
   const manifest = stat === undefined ? undefined : await run(loadManifest(storage, directory));
   const listing = stat === undefined ? undefined : listDirectory(storage, directory);
   if (manifest === undefined) {
-    if (listing !== undefined && listing.logs.length > 0) {
+    if (listing !== undefined && hasRecords(storage, directory, listing.logs)) {
       throw damaged(
         manifestPath(directory),
         0,

@@ -90,7 +90,8 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   } catch {
     throw badManifest(path, "its first line is not JSON");
   }
-  const { format } = parsed as { format?: unknown };
+  const format: unknown =
+    typeof parsed === "object" && parsed !== null && "format" in parsed ? parsed.format : undefined;
   if (typeof format === "number" && format > formatVersion) {
     const reason = `it has format version ${format}; this seqlog reads up to ${formatVersion}`;
     throw new SeqlogError("SEQLOG_UNSUPPORTED", `${path}: ${reason}. Use a newer seqlog`, { path, reason });

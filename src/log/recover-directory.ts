@@ -9,8 +9,9 @@ import { headerAt, headerLength } from "../format/record.ts";
 import { millisecondsOfId } from "../format/uuid.ts";
 import { asOffset } from "../numbers.ts";
 import { IndexFile } from "../segment/index-file.ts";
-import { recordOfEntry } from "../segment/inspect.ts";
-import { type SegmentRecovery, damaged, recoverSegment } from "../segment/recover-segment.ts";
+import { type Known, recordOfEntry } from "../segment/inspect.ts";
+import { damaged } from "../segment/damaged.ts";
+import { type SegmentRecovery, checkAgainstIndex, checkSegment, recoverSegment } from "../segment/recover-segment.ts";
 import { indexAnew, tailPath } from "../segment/redo.ts";
 import { walkChain } from "../segment/walk-chain.ts";
 import { describeProblem } from "../format/record.ts";
@@ -54,12 +55,12 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
   storage.fsyncDirectorySync(directory);
   const names = currentSegments(storage, directory, manifest);
   const active = names.at(-1) as SegmentName;
-  removeLeftovers(storage, directory, manifest);
-  let indexesRebuilt = 0;
+
+  // First everything is looked at; only when no damage was found is anything changed.
   const sealed: SealedSegment[] = [];
-  for (const [i, name] of names.entries()) {
-    if (name === active) break;
-    const { segment, rebuilt } = yield* checkSealed(
+  const toRebuild: SealedSegment[] = [];
+  for (const [i, name] of names.slice(0, -1).entries()) {
+    const { segment, isIndexRight } = yield* checkSealed(
       storage,
       directory,
       manifest,
@@ -67,17 +68,16 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
       (names[i + 1] as SegmentName).base,
     );
     sealed.push(segment);
-    if (rebuilt) indexesRebuilt++;
+    if (!isIndexRight) toRebuild.push(segment);
   }
+  yield* checkActive(storage, directory, manifest, active);
+
+  removeLeftovers(storage, directory, manifest);
+  for (const segment of toRebuild) yield* rebuildSealed(storage, directory, manifest, segment);
   const recovery = yield* recoverActive(storage, directory, manifest, active);
-  const lastIdMs = yield* readLastIdMs(
-    storage,
-    directory,
-    manifest,
-    recovery.nextSeq > active.base ? active : names.at(-2),
-    recovery,
-  );
-  return { manifest, sealed, active: { ...recovery, base: active.base }, lastIdMs, indexesRebuilt };
+  const lastOf = recovery.nextSeq > active.base ? active : names.at(-2);
+  const lastIdMs = yield* readLastIdMs(storage, directory, manifest, lastOf, recovery);
+  return { manifest, sealed, active: { ...recovery, base: active.base }, lastIdMs, indexesRebuilt: toRebuild.length };
 }
 
 /** No MANIFEST: a new log, unless there are records. An empty first segment is a creation that was interrupted. */
@@ -176,27 +176,28 @@ function removeLeftovers(storage: Storage, directory: string, manifest: Manifest
   storage.fsyncDirectorySync(directory);
 }
 
-/** A sealed segment ends where the next begins, and its record index says so; else it is read through. */
-function* checkSealed(
+/**
+ * A sealed segment ends where the next begins, and its record index says so; else it is read
+ * through. Changes nothing.
+ */
+export function* checkSealed(
   storage: Storage,
   directory: string,
   manifest: Manifest,
   name: SegmentName,
   nextBase: number,
-): Plan<{ segment: SealedSegment; rebuilt: boolean }> {
+): Plan<{ segment: SealedSegment; isIndexRight: boolean }> {
   const path = logPath(directory, name);
   if (storage.statSync(tailPath(path)) !== undefined) {
     throw damaged(tailPath(path), 0, "a redo copy of a segment that others follow");
   }
   const file = storage.openSync(path, "read");
-  const at = indexPath(directory, name);
-  const openIndex = (mode: OpenMode): IndexFile =>
-    IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
-  let index = storage.statSync(at) === undefined ? undefined : openIndex("write");
+  let index: IndexFile | undefined;
   try {
+    index = openIndex(storage, directory, manifest, name, "read");
     const bytes = file.statSync().size;
     const segment = { base: name.base, nextSeq: nextBase, bytes };
-    if (index !== undefined && (yield* endsRight(file, index, nextBase, bytes))) return { segment, rebuilt: false };
+    if (index !== undefined && (yield* endsRight(file, index, nextBase, bytes))) return { segment, isIndexRight: true };
     const chain = yield* walkChain(file, { seq: name.base, offset: 0 }, bytes);
     if (chain.problem !== 0) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
     if (chain.nextSeq !== nextBase) {
@@ -207,21 +208,72 @@ function* checkSealed(
         `${what}: its records end before ${chain.nextSeq}, but the next segment begins with ${nextBase}`,
       );
     }
-    yield* indexAnew(file, (index ??= openIndex("create")), { seq: name.base, offset: 0 }, bytes);
-    return { segment, rebuilt: true };
+    if (index !== undefined) yield* checkAgainstIndex(file, index, { nextSeq: nextBase, end: bytes });
+    return { segment, isIndexRight: false };
   } finally {
     file.closeSync();
     index?.closeSync();
   }
 }
 
+function* rebuildSealed(storage: Storage, directory: string, manifest: Manifest, segment: SealedSegment): Plan<void> {
+  const name = { base: segment.base, generation: manifest.generation };
+  const file = storage.openSync(logPath(directory, name), "read");
+  let index: IndexFile | undefined;
+  try {
+    index = openIndex(storage, directory, manifest, name, "create") as IndexFile;
+    yield* indexAnew(file, index, { seq: name.base, offset: 0 }, segment.bytes);
+  } finally {
+    file.closeSync();
+    index?.closeSync();
+  }
+}
+
+/** A segment's record index; undefined where there is none and none is to be created. */
+function openIndex(
+  storage: Storage,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName,
+  mode: OpenMode,
+): IndexFile | undefined {
+  const at = indexPath(directory, name);
+  if (mode !== "create" && storage.statSync(at) === undefined) return undefined;
+  return IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
+}
+
 /** Whether the record index of a sealed segment is as long as it must be and agrees with the segment's end. */
-export function* endsRight(file: StorageFile, index: IndexFile, nextBase: number, bytes: number): Plan<boolean> {
+function* endsRight(file: StorageFile, index: IndexFile, nextBase: number, bytes: number): Plan<boolean> {
   if (index.capacitySync() !== nextBase - index.base) return false;
   const last = yield* index.entry(nextBase - 1);
   if (last === undefined || last.kind !== "firm") return false;
   const record = yield* recordOfEntry(file, last, bytes);
   return record.problem === undefined && record.end === bytes;
+}
+
+/** What MANIFEST knows of the segment that is written last. */
+export function knownOf(manifest: Manifest, name: SegmentName): Known {
+  const { state, window } = manifest;
+  return {
+    base: name.base,
+    window: window ?? Infinity,
+    closed: state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes },
+  };
+}
+
+/** Finds the damage that recovery would find, and changes nothing. A redo that was begun must be finished first. */
+function* checkActive(storage: Storage, directory: string, manifest: Manifest, name: SegmentName): Plan<void> {
+  const path = logPath(directory, name);
+  if (storage.statSync(tailPath(path)) !== undefined) return;
+  const file = storage.openSync(path, "read");
+  let index: IndexFile | undefined;
+  try {
+    index = openIndex(storage, directory, manifest, name, "read");
+    yield* checkSegment(file, index, knownOf(manifest, name));
+  } finally {
+    file.closeSync();
+    index?.closeSync();
+  }
 }
 
 function* recoverActive(
@@ -230,24 +282,16 @@ function* recoverActive(
   manifest: Manifest,
   name: SegmentName,
 ): Plan<SegmentRecovery> {
-  const { state } = manifest;
   const file = storage.openSync(logPath(directory, name), "write");
-  const at = indexPath(directory, name);
-  const openIndex = (mode: OpenMode): IndexFile =>
-    IndexFile.openSync(storage, at, mode, name.base, seedOf(manifest, name.base));
   let index: IndexFile | undefined;
   try {
-    if (storage.statSync(at) !== undefined) index = openIndex("write");
+    index = openIndex(storage, directory, manifest, name, "write");
     const createIndex = (): IndexFile => {
-      index = openIndex("create");
+      index = openIndex(storage, directory, manifest, name, "create") as IndexFile;
       storage.fsyncDirectorySync(directory);
       return index;
     };
-    return yield* recoverSegment(storage, file, index, createIndex, {
-      base: name.base,
-      window: manifest.window ?? Infinity,
-      closed: state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes },
-    });
+    return yield* recoverSegment(storage, file, index, createIndex, knownOf(manifest, name));
   } finally {
     file.closeSync();
     index?.closeSync();

@@ -4,23 +4,23 @@ import { isRecordId } from "../format/uuid.ts";
 import { describeProblem, headerAt, headerLength } from "../format/record.ts";
 import { asOffset } from "../numbers.ts";
 import { IndexFile } from "../segment/index-file.ts";
-import { inspect, singleFileWindow } from "../segment/inspect.ts";
+import { type Known, singleFileWindow } from "../segment/inspect.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { LogWriter } from "../segment/log-writer.ts";
 import { RecordIndex } from "../segment/record-index.ts";
-import { damaged } from "../segment/recover-segment.ts";
-import { type Action, decide } from "../segment/recovery-table.ts";
+import { damaged } from "../segment/damaged.ts";
+import { type CheckedSegment, checkAgainstIndex, checkSegment } from "../segment/recover-segment.ts";
 import { indexAnew, tailPath } from "../segment/redo.ts";
 import { walkChain } from "../segment/walk-chain.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { readAt, run } from "../storage/plan.ts";
-import type { Machine } from "../storage/storage.ts";
+import type { Machine, Storage } from "../storage/storage.ts";
 import { type LockKind, acquireWriterLock, lockPathOf } from "../storage/writer-lock.ts";
 import { lockPath } from "./directory-writer.ts";
 import { FileLog } from "./file-log.ts";
 import { type LogPlace, findLogPlace } from "./log-place.ts";
 import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
-import { currentSegments, endsRight, findLeftovers } from "./recover-directory.ts";
+import { checkSealed, currentSegments, findLeftovers, knownOf } from "./recover-directory.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
 import type { Damage } from "./verify.ts";
 
@@ -102,6 +102,8 @@ async function openOnce(machine: Machine, place: LogPlace, lock: LockKind): Prom
   }
 }
 
+const singleFile: Known = { base: 0, window: { atLeast: singleFileWindow }, closed: undefined };
+
 class RepairPlan {
   readonly changes: RepairChange[] = [];
   tornBytes = 0;
@@ -110,11 +112,8 @@ class RepairPlan {
     this.changes.push(bytes === undefined ? { file, action } : { file, action, bytes });
   }
 
-  addAction(file: string, action: Action, base: number, indexFile: string): void {
-    if (action.damage !== undefined) {
-      const { offset, reason } = action.damage;
-      throw new SeqlogError("SEQLOG_DAMAGED", `${file}: ${reason}`, { file, offset: asOffset(offset), reason });
-    }
+  addMend(file: string, checked: CheckedSegment, base: number, indexFile: string): void {
+    const { action, isRebuilt } = checked;
     if (action.setAside !== undefined) {
       this.tornBytes = action.setAside.end - action.setAside.start;
       this.add(`${file}.${action.setAside.start}.torn`, "set the torn tail aside", this.tornBytes);
@@ -123,8 +122,7 @@ class RepairPlan {
     const redone = action.nextSeq - action.redoFrom.seq;
     if (redone > 0)
       this.add(file, `make ${redone} records past the mark durable again`, action.end - action.redoFrom.offset);
-    if (action.rebuildIndex && action.nextSeq > base)
-      this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
+    if (isRebuilt) this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
   }
 }
 
@@ -135,13 +133,7 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan): Pro
   const index = storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", 0, 0);
   try {
     if (storage.statSync(tailPath(path)) !== undefined) plan.add(tailPath(path), "finish the interrupted recovery");
-    else
-      plan.addAction(
-        path,
-        decide(await run(inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined }))),
-        0,
-        at,
-      );
+    else plan.addMend(path, await run(checkSegment(file, index, singleFile)), 0, at);
   } finally {
     file.closeSync();
     index?.closeSync();
@@ -156,12 +148,13 @@ async function repairDirectory(
 ): Promise<void> {
   const { storage } = machine;
   const isDry = options.dryRun === true;
+  const damagedPath = freeName(storage, `${manifestPath(directory)}.damaged`);
   let manifest: Manifest | undefined;
   try {
     manifest = await run(loadManifest(storage, directory));
   } catch (error) {
     if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
-    plan.add(`${manifestPath(directory)}.damaged`, "keep the damaged MANIFEST under this name");
+    plan.add(damagedPath, "keep the damaged MANIFEST under this name");
   }
   const isLost = manifest === undefined;
   if (manifest === undefined) {
@@ -173,9 +166,16 @@ async function repairDirectory(
   }
   await planDirectory(machine, directory, manifest, plan);
   if (isDry || !isLost) return;
-  const damagedPath = `${manifestPath(directory)}.damaged`;
   if (storage.statSync(manifestPath(directory)) !== undefined) storage.renameSync(manifestPath(directory), damagedPath);
   storeManifest(storage, directory, manifest);
+}
+
+/** What was kept before is not written over. */
+function freeName(storage: Storage, path: string): string {
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? path : `${path}-${n}`;
+    if (storage.statSync(candidate) === undefined) return candidate;
+  }
 }
 
 /** Goes through the steps of recovery without taking them. */
@@ -186,29 +186,38 @@ async function planDirectory(machine: Machine, directory: string, manifest: Mani
   const names = currentSegments(storage, directory, manifest);
   for (const [i, name] of names.entries()) {
     const next = names[i + 1];
-    const file = storage.openSync(logPath(directory, name), "read");
-    const at = indexPath(directory, name);
-    const index =
-      storage.statSync(at) === undefined
-        ? undefined
-        : IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
-    try {
-      const size = file.statSync().size;
-      if (next !== undefined) {
-        const isRight = index !== undefined && (await run(endsRight(file, index, next.base, size)));
-        if (!isRight) plan.add(at, `rebuild the record index (${next.base - name.base} records)`);
-      } else if (storage.statSync(tailPath(file.path)) !== undefined) {
-        plan.add(tailPath(file.path), "finish the interrupted recovery");
-      } else {
-        const { state } = manifest;
-        const closed = state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes };
-        const known = { base: name.base, window: manifest.window ?? Infinity, closed };
-        plan.addAction(file.path, decide(await run(inspect(file, index, known))), name.base, at);
-      }
-    } finally {
-      file.closeSync();
-      index?.closeSync();
+    if (next === undefined) {
+      await planActive(machine, directory, manifest, name, plan);
+      continue;
     }
+    const { segment, isIndexRight } = await run(checkSealed(storage, directory, manifest, name, next.base));
+    if (isIndexRight) continue;
+    plan.add(indexPath(directory, name), `rebuild the record index (${segment.nextSeq - segment.base} records)`);
+  }
+}
+
+async function planActive(
+  machine: Machine,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName,
+  plan: RepairPlan,
+): Promise<void> {
+  const { storage } = machine;
+  const path = logPath(directory, name);
+  if (storage.statSync(tailPath(path)) !== undefined)
+    return plan.add(tailPath(path), "finish the interrupted recovery");
+  const at = indexPath(directory, name);
+  const file = storage.openSync(path, "read");
+  let index: IndexFile | undefined;
+  try {
+    if (storage.statSync(at) !== undefined) {
+      index = IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
+    }
+    plan.addMend(path, await run(checkSegment(file, index, knownOf(manifest, name))), name.base, at);
+  } finally {
+    file.closeSync();
+    index?.closeSync();
   }
 }
 
@@ -332,6 +341,7 @@ async function rebuildOne(
   try {
     const chain = await run(walkChain(file, from, end));
     if (chain.end !== end) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
+    await run(checkAgainstIndex(file, index, chain));
     await run(indexAnew(file, index, from, end));
     return chain.nextSeq;
   } finally {

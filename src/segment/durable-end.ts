@@ -5,7 +5,7 @@ import { type Plan, readAt } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import type { IndexFile } from "./index-file.ts";
 import { recordOfEntry } from "./inspect.ts";
-import { damaged } from "./recover-segment.ts";
+import { damaged } from "./damaged.ts";
 import type { ReadLimit } from "./segment-reader.ts";
 import { chunkOf } from "./verify-chunk.ts";
 import { walkChain } from "./walk-chain.ts";

@@ -36,6 +36,8 @@ export interface LogView {
    * Rejects with `signal.reason`.
    */
   changed(version: number, signal: AbortSignal): Promise<void>;
+  /** Whether another process may have changed more than the end of the log since the last look; cheap. */
+  readonly isStale: boolean;
   /** Brings the view up to date with what another process did; the writer's own view always is. */
   refresh(): Promise<void>;
   /** Keeps the view up to date, and the process alive, until the function returned is called. */

@@ -48,7 +48,7 @@ export function getSync(view: LogView, seq: number): Run | undefined {
 
 /** One record; undefined where there is none. */
 export async function get(view: LogView, seq: number): Promise<Run | undefined> {
-  if (seq >= view.nextSeq) await view.refresh();
+  if (seq >= view.nextSeq || view.isStale) await view.refresh();
   if (seq >= view.nextSeq) return undefined;
   try {
     return await run(readOne(view, seq));

@@ -14,8 +14,8 @@ export interface ReadIteratorOptions<T> {
   count(run: Run): number;
   /** The item of a run at a place, in the order of the read. */
   item(run: Run, index: number): T;
-  /** Asked before each item: throws when the read must stop with an error, false when it is over. */
-  goesOn(): boolean;
+  /** Called before each item: throws when the read must stop. */
+  checkGoesOn(): void;
 }
 
 /** Iterates over what is made of each run. */
@@ -56,7 +56,7 @@ export class ReadIterator<T> implements AsyncIterableIterator<T> {
 
   #take(): Promise<IteratorResult<T>> {
     try {
-      if (!this.#options.goesOn()) return this.return();
+      this.#options.checkGoesOn();
       this.#left--;
       return Promise.resolve({ done: false, value: this.#options.item(this.#run as Run, this.#index++) });
     } catch (error) {

@@ -28,7 +28,7 @@ export class Reading<Out> {
       open: this.#opener(options, defaultMaxBytes),
       count: (run) => run.starts.length,
       item: (run, index) => new LogRecord(run, isReverse ? run.starts.length - 1 - index : index, this.#decode),
-      goesOn: () => this.#goesOn(options),
+      checkGoesOn: () => this.#checkGoesOn(options),
     });
   }
 
@@ -42,7 +42,7 @@ export class Reading<Out> {
       open: this.#opener(options, maxBytes),
       count: () => 1,
       item: (run) => new RecordBatch(run, this.#decode, isReverse),
-      goesOn: () => this.#goesOn(options),
+      checkGoesOn: () => this.#checkGoesOn(options),
     });
   }
 
@@ -70,11 +70,10 @@ export class Reading<Out> {
   }
 
   /** Between two records that were read at once: an abort, or a close, ends the read as it does between two runs. */
-  #goesOn(options: ReadOptions): boolean {
+  #checkGoesOn(options: ReadOptions): void {
     options.signal?.throwIfAborted();
-    if (!this.#view.isClosed) return true;
-    if (options.live === true) return false;
-    throw closedError(this.#view.location);
+    // A live read ends normally, after what was read already.
+    if (this.#view.isClosed && options.live !== true) throw closedError(this.#view.location);
   }
 
   #checkOpen(): void {

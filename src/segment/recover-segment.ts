@@ -3,13 +3,14 @@
  * at any step and is right when it is begun again: the redo copy comes before the cut, what is set
  * aside is durable before it is cut off, and a rebuilt record index claims nothing that is not durable.
  */
-import { SeqlogError } from "../errors.ts";
-import { asOffset, asSeq } from "../numbers.ts";
 import type { Plan } from "../storage/plan.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
+import { damaged } from "./damaged.ts";
 import type { IndexFile } from "./index-file.ts";
 import { type Known, inspect } from "./inspect.ts";
-import { decide } from "./recovery-table.ts";
+import type { Run } from "./log-record.ts";
+import { type Evidence, type Mend, decide } from "./recovery-table.ts";
+import { SegmentReader } from "./segment-reader.ts";
 import { copyRange, indexAnew, redoTail, saveTail, tailPath } from "./redo.ts";
 
 /** What recovery found and did. */
@@ -29,14 +30,26 @@ export interface SegmentRecovery {
   readonly indexRebuilt: boolean;
 }
 
-/** The error for invalid bytes at `offset` of `file`. */
-export function damaged(file: string, offset: number, reason: string, seq?: number): SeqlogError<"SEQLOG_DAMAGED"> {
-  const record = seq === undefined ? "" : `, record ${seq}`;
-  return new SeqlogError(
-    "SEQLOG_DAMAGED",
-    `${file}: damaged at offset ${offset}${record}: ${reason}. Nothing was changed. Run \`seqlog verify\` for the whole extent, and keep a copy of the files`,
-    { file, offset: asOffset(offset), ...(seq === undefined ? {} : { seq: asSeq(seq) }), reason },
-  );
+/** A segment that can be brought into order, and how. */
+export interface CheckedSegment {
+  readonly evidence: Evidence;
+  readonly action: Mend;
+  /** Whether its record index is made anew first. */
+  readonly isRebuilt: boolean;
+}
+
+/**
+ * What recovery would do with the segment. Changes nothing.
+ * @throws SEQLOG_DAMAGED when it would do nothing
+ */
+export function* checkSegment(file: StorageFile, index: IndexFile | undefined, known: Known): Plan<CheckedSegment> {
+  const evidence = yield* inspect(file, index, known);
+  const action = decide(evidence);
+  if (action.damage !== undefined) throw damaged(file.path, action.damage.offset, action.damage.reason);
+  // Without a record before those that are written anew there is nothing to rebuild for.
+  const isRebuilt = action.rebuildIndex && action.redoFrom.seq > known.base;
+  if (isRebuilt && index !== undefined) yield* checkAgainstIndex(file, index, action);
+  return { evidence, action, isRebuilt };
 }
 
 /**
@@ -54,9 +67,9 @@ export function* recoverSegment(
 ): Plan<SegmentRecovery> {
   let index = found;
   if (storage.statSync(tailPath(file.path)) !== undefined) yield* redoTail(storage, file, (index ??= createIndex()));
-  const evidence = yield* inspect(file, index, known);
-  const action = decide(evidence);
-  if (action.damage !== undefined) throw damaged(file.path, action.damage.offset, action.damage.reason);
+  const { evidence, action, isRebuilt } = yield* checkSegment(file, index, known);
+  // With no entry that proves anything, all of it is made anew on the way.
+  const isLost = evidence.mark === undefined && (index === undefined || index.capacitySync() > 0);
   index ??= createIndex();
 
   let savedAs: string | undefined;
@@ -69,7 +82,7 @@ export function* recoverSegment(
     yield* saveTail(storage, file, action.redoFrom.offset, action.end, action.redoFrom.seq);
     yield* redoTail(storage, file, index);
   }
-  if (action.rebuildIndex) yield* indexAnew(file, index, { seq: known.base, offset: 0 }, action.end);
+  if (isRebuilt) yield* indexAnew(file, index, { seq: known.base, offset: 0 }, action.end);
   else if (index.capacitySync() !== action.nextSeq - known.base) {
     // Durably: entries of records that are gone must not come back beside new ones.
     index.truncateSync(action.nextSeq);
@@ -82,8 +95,26 @@ export function* recoverSegment(
     tornBytes: action.setAside === undefined ? 0 : action.setAside.end - action.setAside.start,
     tornOffset: action.setAside?.start,
     savedAs,
-    indexRebuilt: action.rebuildIndex && action.nextSeq > known.base,
+    indexRebuilt: isRebuilt || (isLost && action.nextSeq > known.base),
   };
+}
+
+/**
+ * Holds the records against what is left of their record index before that is made anew: an entry
+ * that is self-valid may be the only one that knows of a flipped bit in a header.
+ * @throws SEQLOG_DAMAGED at the record that is contradicted
+ */
+export function* checkAgainstIndex(
+  file: StorageFile,
+  index: IndexFile,
+  limit: { readonly nextSeq: number; readonly end: number },
+): Plan<void> {
+  const reader = new SegmentReader(file, index, index.base);
+  for (let seq = index.base, offset = 0; seq < limit.nextSeq;) {
+    const run: Run = yield* reader.run(seq, offset, limit, 1024 * 1024, Infinity);
+    seq += run.starts.length;
+    offset = run.chunk.position + run.end;
+  }
 }
 
 /** Copies bytes to a file of their own beside the segment; one that is there from before is never written over. */

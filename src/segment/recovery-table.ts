@@ -42,21 +42,25 @@ export interface Evidence {
   readonly closed: { readonly nextSeq: number; readonly bytes: number } | undefined;
 }
 
+/** What to do with a segment that is not damaged. */
+export interface Mend {
+  readonly row: "torn" | "whole";
+  readonly damage?: undefined;
+  /** Whether an entry of a record before `redoFrom` is not self-valid. */
+  readonly rebuildIndex: boolean;
+  /** The bytes to set aside, or undefined. */
+  readonly setAside: { readonly start: number; readonly end: number } | undefined;
+  /** The records to make durable again start here; those before are. */
+  readonly redoFrom: { readonly seq: number; readonly offset: number };
+  /** The segment ends here. */
+  readonly end: number;
+  readonly nextSeq: number;
+}
+
 /** The row that matched and what it asks for. */
 export type Action =
   | { readonly row: string; readonly damage: { readonly offset: number; readonly reason: string } }
-  | {
-      readonly row: string;
-      readonly damage?: undefined;
-      readonly rebuildIndex: boolean;
-      /** The bytes to set aside, or undefined. */
-      readonly setAside: { readonly start: number; readonly end: number } | undefined;
-      /** The records to make durable again start here; those before are. */
-      readonly redoFrom: { readonly seq: number; readonly offset: number };
-      /** The segment ends here. */
-      readonly end: number;
-      readonly nextSeq: number;
-    };
+  | Mend;
 
 /** The table. */
 export function decide(evidence: Evidence): Action {

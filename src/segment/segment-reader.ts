@@ -11,7 +11,7 @@ import type { Plan } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import type { IndexFile } from "./index-file.ts";
 import type { Run } from "./log-record.ts";
-import { damaged } from "./recover-segment.ts";
+import { damaged } from "./damaged.ts";
 import { type Chunk, type Walked, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
 import { crcOfRange } from "./walk-chain.ts";
 import { crc32OfHeader } from "../format/crc32.ts";

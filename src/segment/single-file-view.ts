@@ -108,6 +108,10 @@ export class SingleFileView implements LogView {
     return this.#changes.follow();
   }
 
+  get isStale(): boolean {
+    return this.#machine.storage.statSync(this.location)?.inode !== this.#files.inode;
+  }
+
   /** Looks what the writer did meanwhile. */
   refresh(): Promise<void> {
     return this.#looks.run();
