@@ -8,7 +8,6 @@ import type { Run } from "../segment/log-record.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { decide } from "../segment/recovery-table.ts";
 import { type ReadLimit, SegmentReader } from "../segment/segment-reader.ts";
-import { SingleFileView } from "../segment/single-file-view.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { run } from "../storage/plan.ts";
 import type { Machine, StorageFile } from "../storage/storage.ts";
@@ -151,17 +150,20 @@ async function openFile(
   const file = machine.storage.openSync(path, "read");
   opened.push(file);
   const index = openIndex(machine, at, 0, noSeed, opened);
-  const action = decide(
-    await run(inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined })),
+  const evidence = await run(
+    inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined }),
   );
-  noteTail(file, action, damage, tally);
-  const view = await SingleFileView.open(machine, path, at);
-  opened.push({ closeSync: () => view.close() });
-  return [{ file, index, base: 0, limit: { nextSeq: view.nextSeq, end: view.end }, isSealed: false }];
+  noteTail(file, decide(evidence), damage, tally);
+  // What the record index proves must be there, whatever the chain says; what follows counts as far as it is valid.
+  const { chain, mark, size } = evidence;
+  const limit = mark !== undefined && chain.nextSeq < mark.nextSeq ? { nextSeq: mark.nextSeq, end: size } : chain;
+  return [{ file, index, base: 0, limit, isSealed: false }];
 }
 
 function noteTail(file: StorageFile, action: ReturnType<typeof decide>, damage: Damage[], tally: Tally): void {
   if (action.damage !== undefined) {
+    // Going through the records finds that one too, and names it.
+    if (action.row === "mark-gone" || action.row === "chain-short-of-mark") return;
     note(damage, { file: file.path, offset: asOffset(action.damage.offset), reason: action.damage.reason });
   } else if (action.setAside !== undefined) {
     tally.tornBytes += action.setAside.end - action.setAside.start;
