@@ -53,8 +53,9 @@ export async function get(view: LogView, seq: number): Promise<Run | undefined> 
   try {
     return await run(readOne(view, seq));
   } catch (error) {
-    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
-    // Another process has just removed the segment: the view, brought up to date, says what became of it.
+    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND") && !(SeqlogError.is(error, "SEQLOG_DAMAGED") && view.isStale))
+      throw error;
+    // Another process has just removed or replaced the segment: the view, brought up to date, says what became of it.
     await view.refresh();
     return seq >= view.nextSeq ? undefined : await run(readOne(view, seq));
   }

@@ -39,6 +39,21 @@ function checkStillThere(view: LogView, generation: number): void {
   }
 }
 
+/**
+ * What looks like damage may be a file that another process has replaced meanwhile, held against the
+ * record index of the new one.
+ */
+async function explain(view: LogView, generation: number, error: unknown): Promise<unknown> {
+  if (!SeqlogError.is(error, "SEQLOG_DAMAGED") || !view.isStale) return error;
+  try {
+    await view.refresh();
+    checkStillThere(view, generation);
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
 /** The error for going on in a log that was reset meanwhile. */
 export function resetError(location: string, generation: number): SeqlogError<"SEQLOG_RESET"> {
   return new SeqlogError(
@@ -99,6 +114,8 @@ export async function* readForward(
       const offset = place.base === segment.base ? place.offset : await runPlan(segment.reader.locate(seq, limit));
       run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
       place = { base: segment.base, offset: run.chunk.position + run.end };
+    } catch (error) {
+      throw await explain(view, generation, error);
     } finally {
       segment.release();
     }
@@ -134,6 +151,8 @@ export async function* readBackward(view: LogView, range: Range, signal: AbortSi
       }
       yield* runs.reverse();
       upper = lower;
+    } catch (error) {
+      throw await explain(view, generation, error);
     } finally {
       segment.release();
     }

@@ -54,13 +54,8 @@ export class SingleFileView implements LogView {
   }
 
   static async open(machine: Machine, location: string, indexPath: string): Promise<SingleFileView> {
-    const files = openFiles(machine, location, indexPath);
-    try {
-      return new SingleFileView(machine, location, indexPath, files, await run(limitOf(machine.storage, files)));
-    } catch (error) {
-      closeFiles(files);
-      throw error;
-    }
+    const { files, limit } = await openAsOne(machine, location, indexPath);
+    return new SingleFileView(machine, location, indexPath, files, limit);
   }
 
   get nextSeq(): number {
@@ -127,16 +122,9 @@ export class SingleFileView implements LogView {
       stat !== undefined &&
       (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))
     ) {
-      const files = openFiles(this.#machine, this.location, this.#indexPath);
-      let limit: ReadLimit;
-      try {
-        limit = await run(limitOf(storage, files));
-      } catch (error) {
-        closeFiles(files);
-        throw error;
-      }
+      const { files, limit } = await openAsOne(this.#machine, this.location, this.#indexPath);
       if (this.#isClosed) return closeFiles(files);
-      if (stat.inode !== this.#files.inode) this.#generation++;
+      if (files.inode !== this.#files.inode) this.#generation++;
       this.#retire();
       this.#files = files;
       this.#limit = limit;
@@ -161,6 +149,29 @@ export class SingleFileView implements LogView {
     this.#follow.set(false);
     this.#retire();
     this.#changes.bump();
+  }
+}
+
+/** Opens both files and finds their end. A reset in between gives the log of one time and the index of another: then again. */
+async function openAsOne(
+  machine: Machine,
+  location: string,
+  indexPath: string,
+): Promise<{ files: Files; limit: ReadLimit }> {
+  for (;;) {
+    const files = openFiles(machine, location, indexPath);
+    let limit: ReadLimit | undefined;
+    let failure: unknown;
+    try {
+      limit = await run(limitOf(machine.storage, files));
+    } catch (error) {
+      failure = error;
+    }
+    const isSame = machine.storage.statSync(location)?.inode === files.inode;
+    if (isSame && limit !== undefined) return { files, limit };
+    closeFiles(files);
+    if (isSame) throw failure;
+    await machine.clock.turn();
   }
 }
 

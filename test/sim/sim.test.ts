@@ -1,5 +1,6 @@
 /** A fixed slice of simulated histories. `SEQLOG_SIM_SEED` replays one, `SEQLOG_SIM_RUNS` runs more. */
 import { expect, test } from "vitest";
+import { simulateFile } from "./simulate-file.ts";
 import { simulate } from "./simulate.ts";
 
 const only = process.env["SEQLOG_SIM_SEED"] || undefined;
@@ -19,4 +20,17 @@ test("what was acknowledged or served survives any crash", async () => {
   // A slice in which nothing happens would prove nothing.
   const isAlive = total.crashes > runs && total.acknowledged > runs && total.torn > 0 && total.redone > 0;
   expect(only !== undefined || isAlive, JSON.stringify(total)).toBe(true);
+});
+
+test("the same for a single file", async () => {
+  const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i) : [Number(only)];
+  let acknowledged = 0;
+  for (const seed of seeds) {
+    try {
+      acknowledged += await simulateFile(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+  expect(only !== undefined || acknowledged > runs).toBe(true);
 });

@@ -344,7 +344,7 @@ function asSeq(value: number): number & { readonly seq?: never } {
 }
 
 /** What a disk with errors may make of any call. Damage is never among it: nothing here damages. */
-function isExpected(error: unknown): boolean {
+export function isExpected(error: unknown): boolean {
   return (
     SeqlogError.is(error, "SEQLOG_IO") ||
     SeqlogError.is(error, "SEQLOG_LOCK_UNAVAILABLE") ||
