@@ -267,8 +267,8 @@ export class DirectoryWriter implements LogView, CommitHost {
     const firstSeq = this.#sealed[first]?.base ?? this.#base;
     const removed = firstSeq - this.#manifest.firstSeq;
     if (removed <= 0) return 0;
-    this.#storeOnFullDisk({ ...this.#manifest, firstSeq });
     const gone = this.#sealed.filter((segment) => segment.base < firstSeq);
+    this.#storeOnFullDisk({ ...this.#manifest, firstSeq }, gone);
     this.#sealed = kept;
     for (const { base } of gone) this.#cache.drop(base);
     this.#changes.bump();
@@ -329,15 +329,27 @@ export class DirectoryWriter implements LogView, CommitHost {
     }
   }
 
-  /** Trimming is how a full disk is emptied: the zeros ahead of the records make room for MANIFEST. */
-  #storeOnFullDisk(manifest: Manifest): void {
+  /**
+   * Trimming is how a full disk is emptied, and MANIFEST needs a little room itself. The record index
+   * of a segment that is about to go gives it: should the segment stay after all, it is made anew.
+   */
+  #storeOnFullDisk(manifest: Manifest, gone: readonly SealedSegment[]): void {
     try {
-      this.#store(manifest);
+      return this.#store(manifest);
     } catch (error) {
-      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE") || this.queue.hasWriteInFlight) throw error;
-      this.#segment.cutBack();
-      this.#store(manifest);
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) throw error;
     }
+    for (const { base } of gone) {
+      const at = indexPath(this.location, { base, generation: manifest.generation });
+      const index = IndexFile.openSync(this.#machine.storage, at, "write", base, seedOf(manifest, base));
+      try {
+        index.truncateSync(base);
+        index.fsyncSync();
+      } finally {
+        index.closeSync();
+      }
+    }
+    this.#store(manifest);
   }
 
   #store(manifest: Manifest): void {

@@ -171,3 +171,43 @@ test("after a failed batch, one that expected a seq is refused, since it would g
   expect(await textsOf(log)).toEqual(["c"]);
   await log.close();
 });
+
+test("flush resolves behind appends that failed or were refused", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const log = await FileLog.open(newPath(), { machine });
+  storage.faults.on({ kind: "write", path: ".log" }, (operation) =>
+    operation.background ? failWith("ENOSPC") : undefined,
+  );
+  const failing = log.append("a");
+  const flushed = [log.flush()];
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  const orphan = log.append("b", { expectedSeq: 1 });
+  flushed.push(log.flush());
+  await expect(failing).rejects.toMatchObject({ code: "SEQLOG_NO_SPACE" });
+  await expect(orphan).rejects.toMatchObject({ code: "SEQLOG_CONFLICT" });
+  await Promise.all(flushed);
+  const kept = log.append("c");
+  await log.flush();
+  expect(log.nextSeq).toBe(1);
+  await kept;
+  await log.close();
+});
+
+test("of a batch of more than 8 MiB that did not fit, what was written before stays, and nothing of the rest", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const log = await FileLog.open(newPath(), { machine });
+  let parts = 0;
+  storage.faults.on({ kind: "write", path: ".log" }, ({ background }) =>
+    background && ++parts === 2 ? failWith("ENOSPC", 1000) : undefined,
+  );
+  const data = Array.from({ length: 20 }, (_, i) => Buffer.alloc(1024 * 1024, i));
+  await expect(log.appendBatch(data)).rejects.toMatchObject({ code: "SEQLOG_NO_SPACE" });
+  expect(log.nextSeq).toBe(7);
+  expect(await log.append("next")).toMatchObject({ seq: 7 });
+  await log.close();
+  const again = await FileLog.open(log.location);
+  expect(again.recovery).toMatchObject({ records: 8, tornBytes: 0, redone: 0 });
+  expect(again.getSync(6)?.bytes[0]).toBe(6);
+  expect(Buffer.from(again.getSync(7)?.bytes ?? []).toString()).toBe("next");
+  await again.close();
+});

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { collect, seqsOf, textsOf } from "../../test/crash/read-data.ts";
 import { newPath } from "../../test/crash/scratch-directory.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
+import { nodeMachine } from "../storage/node-machine.ts";
 import { FileLog } from "./file-log.ts";
 
 /** A log with the records "0", "1", …, about seven in a segment. */
@@ -59,12 +60,10 @@ test.each<[string, ReadOptions, number[]]>([
 });
 
 test("a range by ids and by times", async () => {
-  const log = await logOf(0);
-  for (let i = 0; i < 30; i++) {
-    log.appendSync("x".repeat(100));
-    const until = Date.now() + 1;
-    while (Date.now() < until);
-  }
+  let ms = Date.UTC(2026, 0, 1);
+  const machine = { ...nodeMachine, clock: { ...nodeMachine.clock, now: () => ms++ } };
+  const log = await FileLog.open(newPath(), { machine, segmentBytes: 1024 });
+  for (let i = 0; i < 30; i++) log.appendSync("x".repeat(100));
   const at = (seq: number): { id: string; time: Date } => log.getSync(seq) as { id: string; time: Date };
   expect(await seqsOf(log, { from: { id: at(12).id } })).toEqual(range(12, 30));
   expect(await seqsOf(log, { from: { id: at(12).id }, to: { id: at(20).id } })).toEqual(range(12, 20));
@@ -131,7 +130,6 @@ test.each<[string, unknown, typeof TypeError | typeof RangeError]>([
   ["a fraction", 1.5, RangeError],
   ["an invalid Date", new Date(NaN), RangeError],
   ["another word", "first", TypeError],
-  ["null", null, TypeError],
   ["an object of another shape", { seq: 1 }, TypeError],
   ["a negative last", { last: -1 }, RangeError],
   ["an id that is no UUID", { id: "1" }, TypeError],

@@ -32,7 +32,7 @@ export type ReadOptions = RangeOptions & { readonly signal?: AbortSignal } & (
   );
 
 /** Reads one record, as a plan. */
-export function* readOne(view: LogView, seq: number): Plan<Run> {
+function* readOne(view: LogView, seq: number): Plan<Run> {
   const segment = view.acquire(seq);
   try {
     return yield* segment.reader.one(seq, segment.limit());

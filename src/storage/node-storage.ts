@@ -181,7 +181,8 @@ export const nodeStorage: Storage = {
     const flags = flagsOf[mode] | guards | (options?.dsync === true && hasDsync ? c.O_DSYNC : 0);
     const fd = attempt("open", at, () => fs.openSync(at, flags, 0o644));
     try {
-      if (!fs.fstatSync(fd).isFile()) throw ioError(notRegular, "open", at);
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile()) throw ioError(stat.isDirectory() ? "EISDIR" : notRegular, "open", at);
     } catch (error) {
       fs.closeSync(fd);
       throw error instanceof SeqlogError ? error : ioError(errnoOf(error), "fstat", at, error);

@@ -5,7 +5,7 @@
 import type { StorageFile } from "./storage.ts";
 
 /** "Fill this from there": answered with the bytes read, fewer only at the end of the file. */
-export interface ReadRequest {
+interface ReadRequest {
   readonly file: StorageFile;
   readonly target: Uint8Array;
   readonly position: number;

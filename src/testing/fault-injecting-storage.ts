@@ -22,12 +22,16 @@ import type { Operation, OperationKind } from "./operation-log.ts";
  *
  * @example
  * ```ts
- * import { failWith, withFaults } from "seqlog/testing";
+ * import { openLog } from "seqlog";
+ * import { failWith, nodeMachine, withFaults } from "seqlog/testing";
  *
- * const { machine, storage } = withFaults(realMachine);
+ * const { machine, storage } = withFaults(nodeMachine);
+ * const log = await openLog("./full", { machine });
  * storage.faults.on({ kind: "write", path: ".log" }, failWith("ENOSPC"));
- * // … open a log on `machine`, append …
- * storage.operations.count("write", ".log");
+ * await log.append("refused").catch((error: unknown) => console.log(error));
+ * await log.append("there is room again");
+ * await log.close();
+ * console.log(storage.operations.count("write", ".log"));
  * ```
  */
 export function withFaults(

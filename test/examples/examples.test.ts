@@ -53,7 +53,7 @@ beforeAll(() => {
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.mts"] }));
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const compiled = spawnSync(process.execPath, [tsc, "-p", project], { encoding: "utf8" });
-  expect(compiled.stdout).toBe("");
+  if (compiled.stdout !== "") throw new Error(compiled.stdout);
 });
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));

@@ -1,0 +1,159 @@
+import { expect, test } from "vitest";
+import { crc32, crc32OfHeader } from "../format/crc32.ts";
+import { headerAt, headerLength, problem, writeHeader } from "../format/record.ts";
+import { createIdSourceV4 } from "../format/uuid.ts";
+import { run, runSync } from "../storage/plan.ts";
+import type { StorageFile } from "../storage/storage.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
+import { SimulatedDisk } from "../testing/simulated-disk.ts";
+import { chunkOf } from "./verify-chunk.ts";
+import { type ChainEnd, crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
+
+const mebibyte = 1024 * 1024;
+const ids = createIdSourceV4(new SeededRandom("ids"));
+
+function recordOf(data: Uint8Array, offset: number): Buffer {
+  const record = Buffer.alloc(headerLength + data.length);
+  record.set(data, headerLength);
+  writeHeader(chunkOf(record, 0).view, 0, data.length, offset, crc32(data));
+  ids.write(record, headerAt.id);
+  return record;
+}
+
+/** Records of these lengths, back to back. */
+function segmentOf(...lengths: readonly number[]): Buffer {
+  let offset = 0;
+  return Buffer.concat(
+    lengths.map((length, i) => {
+      const record = recordOf(Buffer.alloc(length, i + 1), offset);
+      offset += record.length;
+      return record;
+    }),
+  );
+}
+
+function fileOf(bytes: Uint8Array): StorageFile & { readonly disk: SimulatedDisk } {
+  const disk = new SimulatedDisk();
+  disk.writeFile("/s.log", bytes);
+  return Object.assign(disk.boot().storage.openSync("/s.log", "read"), { disk });
+}
+
+function walk(bytes: Uint8Array, fileEnd = bytes.length): ChainEnd {
+  return runSync(walkChain(fileOf(bytes), { seq: 0, offset: 0 }, fileEnd));
+}
+
+const three = segmentOf(10, 0, 50);
+
+test("a whole file is a chain to its end", () => {
+  expect(walk(three)).toEqual({ nextSeq: 3, end: three.length, problem: 0, largest: 82 });
+  expect(walk(new Uint8Array(0))).toEqual({ nextSeq: 0, end: 0, problem: 0, largest: 0 });
+});
+
+test("a record cut at any byte ends the log before it", () => {
+  for (let cut = 75; cut < three.length; cut++) {
+    expect(walk(three.subarray(0, cut)), `cut at ${cut}`).toEqual({
+      nextSeq: 2,
+      end: 74,
+      problem: cut < 74 + headerLength ? problem.headerCut : problem.dataCut,
+      largest: 42,
+    });
+  }
+  expect(walk(three.subarray(0, 74))).toMatchObject({ nextSeq: 2, end: 74, problem: 0 });
+});
+
+test.each([
+  ["its length", 0, problem.dataCut],
+  ["its own offset", 4, problem.wrongOffset],
+  ["its CRC", 12, problem.wrongCrc],
+  ["its data", headerLength, problem.wrongCrc],
+])("a record with a wrong byte in %s ends the log before it", (_, at, code) => {
+  const bytes = Buffer.from(three);
+  bytes[74 + at] = 0xff;
+  expect(walk(bytes)).toMatchObject({ nextSeq: 2, end: 74, problem: code });
+});
+
+test("zeros behind the records end the log", () => {
+  expect(walk(Buffer.concat([three, Buffer.alloc(100)]))).toMatchObject({ nextSeq: 3, end: three.length });
+  expect(walk(Buffer.alloc(100))).toEqual({ nextSeq: 0, end: 0, problem: problem.wrongId, largest: 0 });
+});
+
+test("it is told of every record, in order, also of those that do not fit into one read", () => {
+  const lengths = [5, mebibyte - headerLength, 0, 3 * mebibyte, mebibyte, 7, mebibyte - 20, 900_000, 1];
+  const bytes = segmentOf(...lengths);
+  const { view } = chunkOf(bytes, 0);
+  const visited: unknown[] = [];
+  const expected: unknown[] = [];
+  for (let i = 0, offset = 0; i < lengths.length; i++) {
+    expected.push([100 + i, offset, crc32OfHeader(view, offset), lengths[i]]);
+    offset += headerLength + (lengths[i] as number);
+  }
+  const plan = walkChain(fileOf(bytes), { seq: 100, offset: 0 }, bytes.length, (...seen) => void visited.push(seen));
+  expect(runSync(plan)).toEqual({ nextSeq: 109, end: bytes.length, problem: 0, largest: 3 * mebibyte + headerLength });
+  expect(visited).toEqual(expected);
+});
+
+test("long data is checked in a stream: memory stays at one MiB, and a wrong byte at its end is found", () => {
+  const bytes = segmentOf(3, 5 * mebibyte, 3);
+  const file = fileOf(bytes);
+  expect(runSync(walkChain(file, { seq: 0, offset: 0 }, bytes.length)).nextSeq).toBe(3);
+  bytes[35 + headerLength + 5 * mebibyte - 1] = 0;
+  expect(walk(bytes)).toMatchObject({ nextSeq: 1, end: 35, problem: problem.wrongCrc });
+  expect(Math.max(...file.disk.log.map((operation) => operation.length))).toBe(mebibyte);
+});
+
+test("a length field of 4 GiB costs neither memory nor reads", () => {
+  const bytes = Buffer.concat([three, recordOf(Buffer.alloc(20), three.length)]);
+  bytes.writeUInt32LE(0xffffffff, three.length);
+  const file = fileOf(bytes);
+  const end = runSync(walkChain(file, { seq: 0, offset: 0 }, bytes.length));
+  expect(end).toMatchObject({ nextSeq: 3, end: three.length, problem: problem.dataCut });
+  expect(file.disk.operations.count("read")).toBe(1);
+});
+
+test("it can begin at any record, and ends where it is told to", () => {
+  const file = fileOf(three);
+  expect(runSync(walkChain(file, { seq: 7, offset: 42 }, three.length))).toMatchObject({ nextSeq: 9, problem: 0 });
+  expect(runSync(walkChain(file, { seq: 0, offset: 0 }, 74))).toMatchObject({ nextSeq: 2, end: 74, problem: 0 });
+  expect(runSync(walkChain(file, { seq: 0, offset: 0 }, 100))).toMatchObject({
+    nextSeq: 2,
+    problem: problem.headerCut,
+  });
+});
+
+test("a file that is shorter than it was said to be ends where it ends", () => {
+  expect(walk(three, three.length + 5000)).toMatchObject({ nextSeq: 3, end: three.length, problem: 0 });
+  const long = segmentOf(3 * mebibyte);
+  expect(walk(long.subarray(0, 2 * mebibyte), long.length)).toMatchObject({
+    nextSeq: 0,
+    end: 0,
+    problem: problem.wrongCrc,
+  });
+});
+
+test("blocking or not, it is the same walk", async () => {
+  const bytes = segmentOf(10, 2 * mebibyte, 3);
+  const end = await run(walkChain(fileOf(bytes), { seq: 0, offset: 0 }, bytes.length));
+  expect(end).toEqual(walk(bytes));
+});
+
+test("the last byte that is not zero is found across pieces", () => {
+  const bytes = Buffer.alloc(3 * mebibyte + 17);
+  const end = (start: number, until = bytes.length): number => runSync(endOfNonZero(fileOf(bytes), start, until));
+  expect(end(0)).toBe(0);
+  expect(end(500)).toBe(500);
+  bytes[mebibyte + 17] = 1;
+  expect(end(0)).toBe(mebibyte + 18);
+  expect(end(mebibyte + 18)).toBe(mebibyte + 18);
+  expect(end(0, mebibyte)).toBe(0);
+  bytes[bytes.length - 1] = 1;
+  expect(end(0)).toBe(bytes.length);
+  expect(end(bytes.length)).toBe(bytes.length);
+});
+
+test("the CRC of a range is that of its bytes, and none where the file ends before", () => {
+  const bytes = segmentOf(3000);
+  const crc = (length: number): number => runSync(crcOfRange(fileOf(bytes), 32, length, new Uint8Array(700)));
+  expect(crc(3000)).toBe(crc32(bytes, 32));
+  expect(crc(0)).toBe(0);
+  expect(crc(3001)).toBe(-1);
+});

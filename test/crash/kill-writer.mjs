@@ -1,0 +1,48 @@
+/**
+ * Appends without end in every form, from several callers, until it is killed. Says each
+ * acknowledged record on standard output, a line each: seq, a space, the data. Started by kill.test.ts.
+ */
+import { FileLog } from "../../dist/index.js";
+
+const [path, round, durability] = process.argv.slice(2);
+const log = await FileLog.open(path, {
+  segmentBytes: 16 * 1024,
+  durability: durability === "interval" ? { intervalMs: 5 } : durability,
+});
+
+/** Data of many lengths that says whose it is. */
+function dataOf(caller, i) {
+  const name = `${round}.${caller}.${i}.`;
+  return name.padEnd(name.length + ((i * 37 + caller * 211) % 900), "x");
+}
+
+function acknowledge(firstSeq, data) {
+  process.stdout.write(data.map((item, i) => `${firstSeq + i} ${item}\n`).join(""));
+}
+
+async function appender(caller) {
+  for (let i = 0; ; i++) {
+    const data = dataOf(caller, i);
+    acknowledge((await log.append(data)).seq, [data]);
+  }
+}
+
+async function batcher(caller) {
+  for (let i = 0; ; i += 5) {
+    const data = Array.from({ length: 1 + (i % 4) }, (_, k) => dataOf(caller, i + k));
+    acknowledge((await log.appendBatch(data)).first, data);
+  }
+}
+
+async function blocker(caller) {
+  for (let i = 0; ; i += 3) {
+    const data = dataOf(caller, i);
+    acknowledge(log.appendSync(data).seq, [data]);
+    const two = [dataOf(caller, i + 1), dataOf(caller, i + 2)];
+    acknowledge(log.appendBatchSync(two).first, two);
+    await log.ready();
+    await log.flush();
+  }
+}
+
+await Promise.all([...Array.from({ length: 6 }, (_, caller) => appender(caller)), batcher(6), batcher(7), blocker(8)]);
