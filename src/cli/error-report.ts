@@ -54,7 +54,7 @@ function lockedReport(error: SeqlogError<"SEQLOG_LOCKED">): ErrorReport {
   const message =
     `${log}: ${holder} is writing this log. ` +
     "Commands that only read it (cat, tail, get, stats, verify) work beside it; " +
-    "to append from several processes, let one process own the log and send the records to it (see docs/durability.md)";
+    "to append from several processes, let one process own the log and send the records to it, as in examples/cluster";
   return { code: error.code, message, facts: { ...error.facts }, exitCode: exitCodes.locked };
 }
 

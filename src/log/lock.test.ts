@@ -31,7 +31,7 @@ test("a second writer is told who holds the log, since when, and what works inst
   expect(facts.since.getTime()).toBeLessThanOrEqual(Date.now());
   expect(message).toBe(
     `${join(log.location, "LOCK")}: process ${owner.pid} on ${owner.host}, since ${facts.since.toISOString()}, ` +
-      "is writing this log. Read it with { readOnly: true }, or append through that process",
+      "is writing this log. Reading it with { readOnly: true } works; to append from several processes let one of them own the log, as in examples/cluster",
   );
   expect(() => FileLog.openSync(log.location)).toThrow(expect.objectContaining({ code: "SEQLOG_LOCKED" }));
   await log.append("still works");

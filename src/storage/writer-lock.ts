@@ -113,7 +113,7 @@ function lockedError(path: string, holder: Holder | undefined): SeqlogError<"SEQ
       : `process ${facts.pid} on ${facts.host}, since ${facts.since.toISOString()}`;
   return new SeqlogError(
     "SEQLOG_LOCKED",
-    `${path}: ${who}, is writing this log. Read it with { readOnly: true }, or append through that process`,
+    `${path}: ${who}, is writing this log. Reading it with { readOnly: true } works; to append from several processes let one of them own the log, as in examples/cluster`,
     facts,
   );
 }

@@ -117,7 +117,7 @@ describe("a second writer is 3", () => {
     expect(JSON.parse(asJson.stderr)).toMatchObject({
       error: { code: "SEQLOG_LOCKED", facts: { pid: holder.child.pid } },
     });
-    for (const command of [["rebuild-index"], ["reset", "--yes"]]) {
+    for (const command of [["repair"], ["rebuild-index"], ["reset", "--yes"]]) {
       expect({ command, code: (await seqlog([...command, log])).code }).toEqual({ command, code: 3 });
     }
     for (const command of [["cat"], ["tail"], ["stats"], ["verify"]]) {
