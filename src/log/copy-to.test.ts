@@ -5,6 +5,9 @@ import { expect, test } from "vitest";
 import { linesOf, seqsOf, textsOf } from "../../test/crash/read-data.ts";
 import { newPath, scratchDirectory } from "../../test/crash/scratch-directory.ts";
 import { bytesOf, flipBit, namesIn } from "../../test/errors/directory-bytes.ts";
+import { ioError } from "../storage/io-error.ts";
+import { nodeMachine } from "../storage/node-machine.ts";
+import type { Storage } from "../storage/storage.ts";
 import { FileLog } from "./file-log.ts";
 import { verify } from "./verify.ts";
 
@@ -78,6 +81,46 @@ test("a read-only log is copied beside its writer, with what is durable", async 
   const copied = await FileLog.open(copy, { readOnly: true });
   expect((await textsOf(copied)).at(-1)).toBe("more");
   await copied.close();
+  await reader.close();
+  await log.close();
+});
+
+test("a reset or a trim while the copy is made changes nothing of it", async () => {
+  for (const change of [(log: FileLog) => log.reset(), (log: FileLog) => log.trim({ before: "end" })]) {
+    const log = await logOf(200);
+    const lines = await linesOf(log);
+    const copy = newPath();
+    const copying = log.copyTo(copy);
+    await change(log);
+    await log.append("after");
+    expect(await copying).toMatchObject({ records: 200 });
+    expect(await verify(copy)).toMatchObject({ ok: true, records: 200 });
+    const copied = await FileLog.open(copy);
+    expect(await linesOf(copied)).toEqual(lines);
+    await copied.close();
+    await log.close();
+  }
+});
+
+test("a segment that another process trims just before it is opened does not fail the copy", async () => {
+  const log = await logOf(50);
+  const { storage } = nodeMachine;
+  let isGone = false;
+  const trimmed: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      if (isGone && path.startsWith(log.location) && path.endsWith("00000000000000000000.log")) {
+        isGone = false;
+        throw ioError("ENOENT", "open", path);
+      }
+      return storage.openSync(path, mode, options);
+    },
+  };
+  const reader = await FileLog.open(log.location, { readOnly: true, machine: { ...nodeMachine, storage: trimmed } });
+  isGone = true;
+  const copy = newPath();
+  expect(await reader.copyTo(copy)).toMatchObject({ records: 50 });
+  expect(await verify(copy)).toMatchObject({ ok: true, records: 50 });
   await reader.close();
   await log.close();
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { newPath } from "../../test/crash/scratch-directory.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import type { Machine } from "../storage/storage.ts";
+import type { Machine, Storage } from "../storage/storage.ts";
 import { FileLog } from "./file-log.ts";
 
 const start = Date.UTC(2026, 0, 1);
@@ -158,4 +158,41 @@ test("a log of version 4 ids is the seed's: no times, find goes through it, seqA
   const again = await FileLog.open(log.location, { ids: "v7" });
   expect((await again.append("x")).id[14]).toBe("4");
   await again.close();
+});
+
+test.each<[string, (log: FileLog) => Promise<unknown>]>([
+  ["reset", (log) => log.reset()],
+  ["trim", (log) => log.trim({ before: "end" })],
+])("a %s while a look-up is under way is not called damage: the answer is that of the log as it is then", async (_name, change) => {
+  const { storage } = nodeMachine;
+  let onRead: (() => Promise<unknown>) | undefined;
+  const interrupted: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      const file = storage.openSync(path, mode, options);
+      const { read } = file;
+      file.read = async (target, position) => {
+        const interrupt = onRead;
+        onRead = undefined;
+        await interrupt?.();
+        return read.call(file, target, position);
+      };
+      return file;
+    },
+  };
+  for (const look of [
+    async (log: FileLog, time: Date) => log.seqAt(time),
+    async (log: FileLog, time: Date) => (await log.read({ from: time }).next()).value?.seq ?? log.nextSeq,
+  ]) {
+    const log = await FileLog.open(newPath(), {
+      machine: { ...nodeMachine, storage: interrupted },
+      segmentBytes: 1024,
+    });
+    log.appendBatchSync(Array.from({ length: 100 }, (_, i) => String(i).padEnd(100)));
+    onRead = () => change(log);
+    expect(await look(log, new Date(0))).toBe(log.firstSeq);
+    onRead = () => change(log);
+    expect(await look(log, new Date(8e15))).toBe(log.nextSeq);
+    await log.close();
+  }
 });

@@ -8,13 +8,13 @@ import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 import { type Found, Model } from "./model.ts";
-import { isExpected } from "./simulate.ts";
+import { type Tally, isExpected } from "./simulate.ts";
 
 const logPath = "/events.log";
 const indexPath = "/events.idx";
 
-/** Runs the history of a seed; returns how many records were acknowledged. @throws when a promise was broken */
-export async function simulateFile(seed: number | string): Promise<number> {
+/** Runs the history of a seed. @throws when a promise was broken */
+export async function simulateFile(seed: number | string): Promise<Tally> {
   const history = new FileHistory(seed);
   const sessions = history.random.int(6) + 2;
   for (let i = 0; i < sessions; i++) {
@@ -22,12 +22,12 @@ export async function simulateFile(seed: number | string): Promise<number> {
     history.end();
   }
   await history.session(false);
-  return history.acknowledged;
+  return history.tally;
 }
 
 class FileHistory {
   readonly random: SeededRandom;
-  acknowledged = 0;
+  readonly tally: Tally = { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0 };
   readonly #disk: SimulatedDisk;
   #model = new Model();
   #isPowerCut = false;
@@ -48,6 +48,8 @@ class FileHistory {
     const outcome = await machine.run(async () => {
       const recordIndex = await RecordIndex.open(indexPath, { machine });
       const writer = await LogWriter.open(logPath, recordIndex, { machine });
+      this.tally.torn += writer.recovery.tornBytes;
+      this.tally.redone += writer.recovery.redone;
       await this.#check(machine);
       machine.faults.clear();
       if (hasFaults) this.#plan(machine);
@@ -66,6 +68,7 @@ class FileHistory {
   end(): void {
     const isPowerCut = this.random.chance(0.6);
     this.#isPowerCut ||= isPowerCut;
+    this.tally.crashes++;
     if (isPowerCut) this.#disk.crash();
     else for (const machine of this.#machines) this.#disk.kill(machine);
     this.#machines.length = 0;
@@ -110,6 +113,7 @@ class FileHistory {
       try {
         const reader = await LogReader.open(logPath, { machine });
         for await (const record of reader.read({ live: true, signal: stop.signal })) {
+          this.tally.served++;
           model.served(0, record.seq, Buffer.from(record.bytes).toString());
         }
       } catch (error) {
@@ -146,10 +150,11 @@ class FileHistory {
       const seq = seqOf(recordIndex, offset);
       if (seq === undefined) return;
       model.acknowledged(seq, { payload, offset }, true);
-      this.acknowledged++;
+      this.tally.acknowledged++;
     } catch (error) {
       if (!machine.running) return;
       if (SeqlogError.is(error, "SEQLOG_NO_SPACE")) return model.undone([payload]);
+      if (SeqlogError.is(error, "SEQLOG_POISONED")) this.tally.poisoned++;
       if (!isExpected(error)) throw error;
     }
   }
