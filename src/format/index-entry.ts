@@ -44,8 +44,12 @@ export function writeEntry(
 
 /** Reads the kind of the entry that stands where that of record `seq` belongs. */
 export function entryKind(view: DataView, at: number, seed: number, seq: number): EntryKind {
-  const check = crc32OfNumbers(seed, seq, readUint64(view, at), view.getUint32(at + 8, true));
+  const offset = readUint64(view, at);
+  const headerCrc = view.getUint32(at + 8, true);
   const found = view.getUint32(at + 12, true);
+  // What a power cut leaves of an entry is often zeros, and once in 2^32 they would pass.
+  if (offset === 0 && headerCrc === 0 && found === 0) return "invalid";
+  const check = crc32OfNumbers(seed, seq, offset, headerCrc);
   return found === check ? "firm" : found === ~check >>> 0 ? "provisional" : "invalid";
 }
 

@@ -44,11 +44,13 @@ function openSource(storage: Storage, { location, manifest }: CopySource, base: 
 /** Copies to `directory`. MANIFEST comes last: without it a copy that was interrupted is no log. */
 export async function copyLog(
   machine: Machine,
-  source: CopySource,
+  view: CopySource,
   directory: string,
 ): Promise<{ records: number; bytes: number }> {
   const { storage } = machine;
-  const { manifest, segments } = source;
+  // As it is now: what the log becomes while it is copied changes nothing of the copy.
+  const { location, manifest, segments } = view;
+  const source: CopySource = { location, manifest, segments };
   if (storage.statSync(directory) !== undefined && storage.listSync(directory).length > 0) {
     throw new SeqlogError(
       "SEQLOG_IO",

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { createIdSourceV4, createIdSourceV7 } from "../format/uuid.ts";
 import { BackgroundSync } from "../segment/background-sync.ts";
+import type { Batch } from "../segment/batch.ts";
 import { type CommitHost, type CommitLimits, CommitQueue } from "../segment/commit-queue.ts";
 import { IndexFile } from "../segment/index-file.ts";
 import { KeepAlive } from "../segment/keep-alive.ts";
@@ -176,6 +177,10 @@ export class DirectoryWriter implements LogView, CommitHost {
 
   readonly isStale = false;
 
+  waitForRecovery(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   refresh(): Promise<void> {
     return Promise.resolve();
   }
@@ -277,9 +282,9 @@ export class DirectoryWriter implements LogView, CommitHost {
   }
 
   /** Removes all records: a new generation begins, with record 0. Atomic under a crash. */
-  async reset(): Promise<void> {
+  async reset(barrier: Batch | undefined): Promise<void> {
     this.queue.throwIfPoisoned();
-    await this.queue.pause();
+    await this.queue.pause(barrier);
     try {
       this.queue.throwIfPoisoned();
       this.#beginGeneration();

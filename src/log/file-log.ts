@@ -14,6 +14,7 @@ import {
 import { type Position, type ReadOptions, resolvePosition } from "../segment/positions.ts";
 import { Reading } from "../segment/reading.ts";
 import { closedError, resetError } from "../segment/read-range.ts";
+import { ResetGate } from "../segment/reset-gate.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { run, runSync } from "../storage/plan.ts";
@@ -131,7 +132,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   readonly #reading: Reading<Out>;
   readonly #machine: Machine;
   #closing: Promise<void> | undefined;
-  #resetting: Promise<void> | undefined;
+  #resets: ResetGate | undefined;
 
   private constructor(
     machine: Machine,
@@ -402,8 +403,8 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    */
   async reset(): Promise<void> {
     const writer = this.#writer();
-    this.#resetting ??= writer.reset().finally(() => (this.#resetting = undefined));
-    await this.#resetting;
+    this.#resets ??= new ResetGate(writer.queue, (barrier) => writer.reset(barrier));
+    await this.#resets.run();
   }
 
   /**
@@ -415,7 +416,16 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   async copyTo(directory: string | URL): Promise<{ readonly records: number; readonly bytes: number }> {
     if (this.#closing !== undefined || this.#view.isClosed) throw closedError(this.location);
     await this.#view.refresh();
-    return await copyLog(this.#machine, this.#view, localPath(directory, "the copy's directory"));
+    const to = localPath(directory, "the copy's directory");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await copyLog(this.#machine, this.#view, to);
+      } catch (error) {
+        // Another process has removed a segment before it could be opened: nothing was copied yet.
+        if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND") || attempt === 5) throw error;
+        await this.#view.refresh();
+      }
+    }
   }
 
   /**
@@ -428,7 +438,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   }
 
   async #close(): Promise<void> {
-    await this.#resetting?.catch(() => undefined);
+    await this.#resets?.idle();
     if (this.#view.isClosed) return;
     await this.#view.close();
   }
@@ -436,7 +446,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   /** As `close`, blocking. */
   closeSync(): void {
     if (this.#closing !== undefined || this.#view.isClosed) return;
-    if (this.#resetting !== undefined)
+    if (this.#resets?.isRunning === true)
       throw new TypeError("closeSync while reset() is under way; await the reset first");
     this.#closing = Promise.resolve();
     if (this.#view instanceof DirectoryWriter) this.#view.closeSync();

@@ -6,6 +6,7 @@ import { ChildWriter } from "../../test/crash/child-writer.ts";
 import { collect, seqsOf, take, textsOf } from "../../test/crash/read-data.ts";
 import { crashCopy, newPath } from "../../test/crash/scratch-directory.ts";
 import { bytesOf } from "../../test/errors/directory-bytes.ts";
+import { SeqlogError } from "../errors.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import { FileLog } from "./file-log.ts";
@@ -209,6 +210,46 @@ test("a read-only open after a crash goes up to the mark, and changes no byte", 
   expect(await textsOf(log)).toEqual(["0", "1", "2", "3", "4"]);
   await writer.close();
   await log.close();
+});
+
+test("a reader beside a recovery, which cuts records and writes them anew, does not call that damage", async () => {
+  const log = await FileLog.open(newPath(), { durability: "os" });
+  for (const data of numbers(0, 5)) await log.append(data);
+  const crashed = crashCopy(log.location);
+  await log.close();
+  const reader = await FileLog.open(crashed, { readOnly: true });
+  expect(await textsOf(reader)).toEqual(numbers(0, 5));
+  // When the segment was cut, and before it is whole again, the reader asks.
+  const asked: Promise<unknown>[] = [];
+  const { storage } = nodeMachine;
+  const slow: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      const file = storage.openSync(path, mode, options);
+      const { read, truncateSync: truncate } = file;
+      file.truncateSync = (length) => {
+        truncate.call(file, length);
+        if (path.endsWith(firstLog) && length === 0) {
+          const failure = (error: unknown): unknown => error;
+          asked.push(reader.get(3).catch(failure), collect(reader.read({ from: 2 })).catch(failure));
+        }
+      };
+      file.read = async (target, position) => {
+        for (let turn = 0; path.endsWith(".tail") && turn < 200; turn++) await new Promise((go) => setImmediate(go));
+        return read.call(file, target, position);
+      };
+      return file;
+    },
+  };
+  const writer = await FileLog.open(crashed, { machine: { ...nodeMachine, storage: slow } });
+  expect(writer.recovery.redone).toBe(5);
+  expect(asked).toHaveLength(2);
+  for (const outcome of await Promise.all(asked)) {
+    expect(outcome instanceof SeqlogError ? outcome.code : "fine").not.toBe("SEQLOG_DAMAGED");
+  }
+  expect(await textsOf(reader)).toEqual(numbers(0, 5));
+  await writer.close();
+  await reader.close();
 });
 
 test("a record index that was replaced is opened anew", async () => {

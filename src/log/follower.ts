@@ -12,6 +12,7 @@ import { closedError, trimmedError } from "../segment/read-range.ts";
 import { damaged } from "../segment/damaged.ts";
 import type { ReadLimit } from "../segment/segment-reader.ts";
 import { ViewChanges } from "../segment/view-changes.ts";
+import { waitForRecovery } from "../segment/wait-for-recovery.ts";
 import { run } from "../storage/plan.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import { findSegment } from "./directory-writer.ts";
@@ -120,6 +121,12 @@ export class Follower implements LogView {
   /** Whether another MANIFEST is in force than the one that was looked at last. */
   get isStale(): boolean {
     return stampOf(this.#machine, this.location) !== this.#seen.stamp;
+  }
+
+  async waitForRecovery(): Promise<boolean> {
+    const { base, manifest } = this.#seen;
+    await waitForRecovery(this.#machine, logPath(this.location, { base, generation: manifest.generation }));
+    return true;
   }
 
   /** Looks what the writer did meanwhile. */
@@ -296,7 +303,12 @@ async function limitOf({ file, index }: CachedSegment, manifest: Manifest, base:
   }
   // No mark at all: what lies a whole window before the end of the chain was durable.
   const { redoFrom } = await run(
-    inspect(file, index, { base, window: manifest.window ?? Infinity, closed: undefined }),
+    inspect(file, index, {
+      base,
+      window: manifest.window ?? Infinity,
+      closed: undefined,
+      isOurs: manifest.idVersion === 7,
+    }),
   );
   return { nextSeq: redoFrom.seq, end: redoFrom.offset };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { textsOf } from "../../test/crash/read-data.ts";
-import { newPath } from "../../test/crash/scratch-directory.ts";
+import { crashCopy, newPath } from "../../test/crash/scratch-directory.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { failWith, shortWrite } from "../testing/fault-plan.ts";
 import { type FaultInjectingStorage, withFaults } from "../testing/fault-injecting-storage.ts";
@@ -144,7 +144,7 @@ test("an append is not acknowledged when its record-index entry cannot be writte
   const { machine, storage } = withFaults(nodeMachine);
   const log = await FileLog.open(newPath(), { machine });
   await log.append("0");
-  storage.faults.on({ kind: "write", path: ".idx" }, failWith("ENOSPC"));
+  storage.faults.on({ kind: "write", path: ".idx" }, failWith("EIO"));
   await expect(log.append("1")).rejects.toMatchObject({ code: "SEQLOG_POISONED" });
   expect(log.nextSeq).toBe(1);
   await log.close();
@@ -153,6 +153,25 @@ test("an append is not acknowledged when its record-index entry cannot be writte
   expect(await textsOf(again)).toEqual(["0", "1"]);
   expect(again.recovery.redone).toBe(1);
   await again.close();
+});
+
+test("a disk that is full at the entry: the zeros ahead make room, else the append is undone and the log goes on", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const log = await FileLog.open(newPath(), { machine });
+  await log.append("0");
+  storage.faults.on({ kind: "write", path: ".idx" }, failWith("ENOSPC", 5));
+  expect(await log.append("1")).toMatchObject({ seq: 1 });
+  for (const append of [() => log.append("no"), async () => log.appendSync("no")]) {
+    storage.faults.on({ kind: "write", path: ".idx", times: 2 }, failWith("ENOSPC", 5));
+    await expect(append()).rejects.toMatchObject({ code: "SEQLOG_NO_SPACE" });
+    storage.faults.clear();
+    expect(log.nextSeq).toBe(2);
+  }
+  expect(await log.append("2")).toMatchObject({ seq: 2, offset: 66 });
+  const crashed = await FileLog.open(crashCopy(log.location));
+  expect(await textsOf(crashed)).toEqual(["0", "1", "2"]);
+  await crashed.close();
+  await log.close();
 });
 
 test("after a failed batch, one that expected a seq is refused, since it would get another", async () => {

@@ -163,36 +163,39 @@ test("a log of version 4 ids is the seed's: no times, find goes through it, seqA
 test.each<[string, (log: FileLog) => Promise<unknown>]>([
   ["reset", (log) => log.reset()],
   ["trim", (log) => log.trim({ before: "end" })],
-])("a %s while a look-up is under way is not called damage: the answer is that of the log as it is then", async (_name, change) => {
-  const { storage } = nodeMachine;
-  let onRead: (() => Promise<unknown>) | undefined;
-  const interrupted: Storage = {
-    ...storage,
-    openSync(path, mode, options) {
-      const file = storage.openSync(path, mode, options);
-      const { read } = file;
-      file.read = async (target, position) => {
-        const interrupt = onRead;
-        onRead = undefined;
-        await interrupt?.();
-        return read.call(file, target, position);
-      };
-      return file;
-    },
-  };
-  for (const look of [
-    async (log: FileLog, time: Date) => log.seqAt(time),
-    async (log: FileLog, time: Date) => (await log.read({ from: time }).next()).value?.seq ?? log.nextSeq,
-  ]) {
-    const log = await FileLog.open(newPath(), {
-      machine: { ...nodeMachine, storage: interrupted },
-      segmentBytes: 1024,
-    });
-    log.appendBatchSync(Array.from({ length: 100 }, (_, i) => String(i).padEnd(100)));
-    onRead = () => change(log);
-    expect(await look(log, new Date(0))).toBe(log.firstSeq);
-    onRead = () => change(log);
-    expect(await look(log, new Date(8e15))).toBe(log.nextSeq);
-    await log.close();
-  }
-});
+])(
+  "a %s while a look-up is under way is not called damage: the answer is that of the log as it is then",
+  async (_name, change) => {
+    const { storage } = nodeMachine;
+    let onRead: (() => Promise<unknown>) | undefined;
+    const interrupted: Storage = {
+      ...storage,
+      openSync(path, mode, options) {
+        const file = storage.openSync(path, mode, options);
+        const { read } = file;
+        file.read = async (target, position) => {
+          const interrupt = onRead;
+          onRead = undefined;
+          await interrupt?.();
+          return read.call(file, target, position);
+        };
+        return file;
+      },
+    };
+    for (const look of [
+      async (log: FileLog, time: Date) => log.seqAt(time),
+      async (log: FileLog, time: Date) => (await log.read({ from: time }).next()).value?.seq ?? log.nextSeq,
+    ]) {
+      const log = await FileLog.open(newPath(), {
+        machine: { ...nodeMachine, storage: interrupted },
+        segmentBytes: 1024,
+      });
+      log.appendBatchSync(Array.from({ length: 100 }, (_, i) => String(i).padEnd(100)));
+      onRead = () => change(log);
+      expect(await look(log, new Date(0))).toBe(log.firstSeq);
+      onRead = () => change(log);
+      expect(await look(log, new Date(8e15))).toBe(log.nextSeq);
+      await log.close();
+    }
+  },
+);

@@ -258,6 +258,7 @@ export function knownOf(manifest: Manifest, name: SegmentName): Known {
     base: name.base,
     window: window ?? Infinity,
     closed: state === "open" ? undefined : { nextSeq: state.nextSeq, bytes: state.activeBytes },
+    isOurs: manifest.idVersion === 7,
   };
 }
 

@@ -57,11 +57,17 @@ test("an append that expected a seq of the generation that ends is refused", asy
   await log.close();
 });
 
-test("resets that are asked for at the same time are one", async () => {
+test("resets that are asked for at the same time come one after the other, with the appends between them", async () => {
   const log = await FileLog.open(newPath());
-  await log.append("0");
-  await Promise.all([log.reset(), log.reset(), log.reset()]);
-  expect(log.generation).toBe(1);
+  const first = log.reset();
+  const between = log.append("between");
+  const second = log.reset();
+  const after = log.append("after");
+  await Promise.all([first, second]);
+  expect(log.generation).toBe(2);
+  expect(await between).toMatchObject({ seq: 0 });
+  expect(await after).toMatchObject({ seq: 0 });
+  expect(await textsOf(log)).toEqual(["after"]);
   await log.close();
 });
 

@@ -132,7 +132,14 @@ async function openDirectory(
     parts.push({ file, index, base: name.base, limit: { nextSeq: segment.nextSeq, end: segment.bytes }, isSealed });
     if (isSealed) continue;
     const action = decide(
-      await run(inspect(file, index, { base: name.base, window: manifest.window ?? Infinity, closed: undefined })),
+      await run(
+        inspect(file, index, {
+          base: name.base,
+          window: manifest.window ?? Infinity,
+          closed: undefined,
+          isOurs: manifest.idVersion === 7,
+        }),
+      ),
     );
     noteTail(file, action, damage, tally);
   }

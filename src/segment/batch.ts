@@ -39,6 +39,8 @@ export class Batch {
   length = 0;
   /** Set when the batch is durable. */
   firstSeq = -1;
+  /** Set when a reset was asked for: what comes later belongs behind it. */
+  isClosed = false;
   /** Set when its waiters were told, by whichever way came first. */
   isSettled = false;
   #buffer: BatchBuffer;
@@ -64,7 +66,7 @@ export class Batch {
 
   /** Whether a record of this length still belongs into this batch. */
   takes(length: number): boolean {
-    return this.length === 0 || this.length + length <= maxBatchBytes;
+    return !this.isClosed && (this.length === 0 || this.length + length <= maxBatchBytes);
   }
 
   /** Encodes one record. `dataLength` is the byte length of `data`. */

@@ -501,11 +501,19 @@ describe("poison", () => {
   });
 
   test("an index entry that cannot be written poisons: its record is not acknowledged", async () => {
-    for (const fault of [failWith("EIO"), failWith("ENOSPC"), shortWrite(7)]) {
+    const log = new Log();
+    log.storage.faults.on({ kind: "write", path: ".idx" }, failWith("EIO"));
+    expect(codeOf(await log.add("on disk, but not proven"))).toBe("SEQLOG_POISONED");
+    expect(log.queue.isPoisoned).toBe(true);
+  });
+
+  test("an index entry for which there is no room is undone with its record, and the log goes on", async () => {
+    for (const fault of [failWith("ENOSPC"), shortWrite(7)]) {
       const log = new Log();
       log.storage.faults.on({ kind: "write", path: ".idx" }, fault);
-      expect(codeOf(await log.add("on disk, but not proven"))).toBe("SEQLOG_POISONED");
-      expect(log.queue.isPoisoned).toBe(true);
+      expect(codeOf(await log.add("refused"))).toBe("SEQLOG_NO_SPACE");
+      expect(log.queue.isPoisoned).toBe(false);
+      expect(codeOf(await log.add("there is room again"))).toBe(0);
     }
   });
 

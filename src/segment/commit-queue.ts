@@ -85,6 +85,7 @@ export class CommitQueue {
   #inFlight: Batch | undefined;
   #isScheduled = false;
   #pendingBytes = 0;
+  #accepted = 0;
   #poison: Error | undefined;
   /** The seq of the next record to be appended, if all before it get through. */
   #nextSeq: number;
@@ -104,6 +105,11 @@ export class CommitQueue {
   /** Bytes accepted and not yet acknowledged. */
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Counts the appends that were accepted: unchanged means that nothing was appended in between. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   get isPoisoned(): boolean {
@@ -156,7 +162,7 @@ export class CommitQueue {
   /** Writes all that waits, blocking; whoever waits is told before it returns. */
   drainSync(): void {
     this.throwIfPaused();
-    this.#drain();
+    this.#drain(this.#waiting.at(-1));
   }
 
   /** Nobody can wait for a reset without giving the event loop a turn. */
@@ -164,22 +170,24 @@ export class CommitQueue {
     if (this.#isPaused) throw new TypeError("a blocking call while reset() is under way; await the reset first");
   }
 
-  #drain(): void {
+  /** Writes what is in flight, and what waits up to and including a batch. */
+  #drain(last: Batch | undefined): void {
     const segment = this.#host.current();
     if (this.#inFlight !== undefined && !this.#inFlight.isSettled) {
       try {
         segment.rewriteSync(this.#inFlight);
-        this.#settle(this.#inFlight);
+        this.#settle(this.#inFlight, false);
       } catch (error) {
         // The write in flight may still land, so nothing can be cut back.
         this.#fail(this.#inFlight, error as Error, "unsure");
       }
     }
-    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
+    while (last !== undefined && this.#waiting.includes(last)) {
+      const batch = this.#waiting.shift() as Batch;
       if (this.#prepare(batch)) {
         try {
           this.#host.current().writeSync(batch);
-          this.#settle(batch);
+          this.#settle(batch, true);
         } catch (error) {
           this.#fail(batch, error as Error, "written");
         }
@@ -229,13 +237,20 @@ export class CommitQueue {
     });
   }
 
+  /** Marks the place between what was appended until now and what will be. */
+  barrier(): Batch | undefined {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined) last.isClosed = true;
+    return last;
+  }
+
   /**
-   * Writes all that waits and then holds what comes, until `resume`. Resolves when no callback is
-   * out any more: the segment may then be replaced.
+   * Writes what waits up to a barrier and then holds what comes, until `resume`. Resolves when no
+   * callback is out any more: the segment may then be replaced.
    */
-  async pause(): Promise<void> {
+  async pause(barrier: Batch | undefined = this.barrier()): Promise<void> {
     this.#isPaused = true;
-    this.#drain();
+    this.#drain(barrier);
     this.#pausedAt = this.#host.current().nextSeq;
     while (this.#inFlight !== undefined) await new Promise<void>((resolve) => this.#idleCallers.push(resolve));
   }
@@ -288,6 +303,7 @@ export class CommitQueue {
       );
     }
     this.#pendingBytes += length;
+    this.#accepted++;
   }
 
   #place(data: Uint8Array | string, length: number, waiter: Waiter): void {
@@ -310,8 +326,9 @@ export class CommitQueue {
   }
 
   #schedule(): void {
-    if (this.#inFlight !== undefined || this.#isScheduled || this.#isPaused) return;
+    if (this.#inFlight !== undefined || this.#isPaused) return;
     if ((this.#waiting[0]?.length ?? 0) >= writeAtOnce) return this.#dispatch();
+    if (this.#isScheduled) return;
     this.#isScheduled = true;
     process.nextTick(() => {
       this.#isScheduled = false;
@@ -348,7 +365,7 @@ export class CommitQueue {
     } else if (error !== undefined) {
       this.#fail(batch, error, "written");
     } else {
-      this.#settle(batch);
+      this.#settle(batch, true);
     }
     batch.release();
     this.#dispatch();
@@ -375,11 +392,12 @@ export class CommitQueue {
     }
   }
 
-  #settle(batch: Batch): void {
+  /** @param canCut whether no write of the batch is under way any more */
+  #settle(batch: Batch, canCut: boolean): void {
     try {
       this.#host.current().settle(batch);
     } catch (error) {
-      return this.#fail(batch, error as Error, "unsure");
+      return this.#fail(batch, error as Error, canCut ? "without-entries" : "unsure");
     }
     this.#pendingBytes -= batch.length;
     this.#host.committed(batch.length);
@@ -390,14 +408,16 @@ export class CommitQueue {
    * A batch could not be written. When the disk is full, and the file can be cut back to where it
    * ended before, only its own callers are told; else the log is poisoned.
    */
-  #fail(batch: Batch, error: Error, state: "not-written" | "written" | "unsure"): void {
+  #fail(batch: Batch, error: Error, state: "not-written" | "written" | "without-entries" | "unsure"): void {
     if (this.#poison !== undefined) {
       if (!batch.isSettled) batch.fail(this.#poisonedError());
       return;
     }
     const undoable = SeqlogError.is(error, "SEQLOG_NO_SPACE") && state !== "unsure";
     try {
-      if (undoable && state === "written") this.#host.current().cutBack();
+      // Entries without records would be damage, so they go first.
+      if (undoable && state === "without-entries") this.#host.current().cutEntries();
+      if (undoable && state !== "not-written") this.#host.current().cutBack();
     } catch (cutError) {
       return this.#failAndPoison(batch, cutError as Error);
     }

@@ -23,6 +23,8 @@ export interface Known {
   readonly window: number | { readonly atLeast: number };
   /** What close() wrote down, when the log was closed. */
   readonly closed: { readonly nextSeq: number; readonly bytes: number } | undefined;
+  /** Whether all of its records were written by us: then an id that ends in 0x00 is a torn one. */
+  readonly isOurs?: boolean;
 }
 
 /** Gathers the evidence. `index` is undefined where there is none. */
@@ -47,7 +49,7 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
       ? { seq: mark.nextSeq, offset: mark.end }
       : { seq: base, offset: 0 };
   const trail = new Trail(typeof known.window === "number" ? known.window : known.window.atLeast, start);
-  const chain = yield* walkChain(file, start, size, (seq, offset) => trail.pass(seq, offset));
+  const chain = yield* walkChain(file, start, size, (seq, offset) => trail.pass(seq, offset), known.isOurs);
   const nonZeroEnd = yield* endOfNonZero(file, chain.end, size);
   const window =
     typeof known.window === "number"

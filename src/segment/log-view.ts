@@ -40,6 +40,11 @@ export interface LogView {
   readonly isStale: boolean;
   /** Brings the view up to date with what another process did; the writer's own view always is. */
   refresh(): Promise<void>;
+  /**
+   * After damage was found: waits while another process is bringing the log into order, which cuts
+   * records and writes them anew. False where no other process can be at it, so that it is damage.
+   */
+  waitForRecovery(): Promise<boolean>;
   /** Keeps the view up to date, and the process alive, until the function returned is called. */
   follow(): () => void;
 }

@@ -13,11 +13,13 @@ import type { Machine } from "../storage/storage.ts";
 import { type LockKind, type WriterLock, acquireWriterLock, lockPathOf } from "../storage/writer-lock.ts";
 import { BackgroundSync } from "./background-sync.ts";
 import type { Batch, Waiter } from "./batch.ts";
+import { damaged } from "./damaged.ts";
 import { type CommitHost, CommitQueue } from "./commit-queue.ts";
 import { singleFileWindow } from "./inspect.ts";
 import { closedError } from "./read-range.ts";
 import { RecordIndex } from "./record-index.ts";
 import { type SegmentRecovery, recoverSegment } from "./recover-segment.ts";
+import { ResetGate } from "./reset-gate.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 
 /** Data of one record, by default. */
@@ -114,7 +116,7 @@ export class LogWriter {
   readonly #indexSync: BackgroundSync;
   #segment: SegmentWriter;
   #closing: Promise<void> | undefined;
-  #resetting: Promise<void> | undefined;
+  readonly #resets: ResetGate;
 
   private constructor(
     machine: Machine,
@@ -137,6 +139,7 @@ export class LogWriter {
       failed: (error) => this.#queue.poison(error),
     });
     this.#queue = new CommitQueue(this.#host(), createIdSourceV4(machine.random), limits);
+    this.#resets = new ResetGate(this.#queue, (barrier) => this.#reset(barrier));
   }
 
   /**
@@ -162,6 +165,9 @@ export class LogWriter {
         Number.MAX_SAFE_INTEGER,
       ),
     };
+    if (recordIndex.isClosed) throw new TypeError("this record index was closed; open it again");
+    if (recordIndex.file.path === at)
+      throw new TypeError(`${at} is both the log and its record index; they are two files`);
     if (recordIndex.writerOf !== undefined) {
       throw new TypeError(`this record index already serves the writer of ${recordIndex.writerOf}`);
     }
@@ -178,7 +184,7 @@ export class LogWriter {
       recordIndex.length = recovery.nextSeq;
       return new LogWriter(machine, recordIndex, lock, segment, reportOf(recovery, recovery.nextSeq), limits);
     } catch (error) {
-      lock?.release();
+      lock?.release(false);
       recordIndex.writerOf = undefined;
       throw error;
     }
@@ -215,13 +221,12 @@ export class LogWriter {
    */
   reset(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError(this.path));
-    this.#resetting ??= this.#reset().finally(() => (this.#resetting = undefined));
-    return this.#resetting;
+    return this.#resets.run();
   }
 
-  async #reset(): Promise<void> {
+  async #reset(barrier: Batch | undefined): Promise<void> {
     this.#queue.throwIfPoisoned();
-    await this.#queue.pause();
+    await this.#queue.pause(barrier);
     try {
       this.#queue.throwIfPoisoned();
       this.#replaceFile();
@@ -265,15 +270,19 @@ export class LogWriter {
   }
 
   async #close(): Promise<void> {
-    await this.#resetting?.catch(() => undefined);
+    await this.#resets.idle();
     await this.#queue.idle();
     this.#indexSync.stop();
+    let isClean = false;
     try {
-      if (!this.#queue.isPoisoned) this.#segment.seal();
+      if (!this.#queue.isPoisoned) {
+        this.#segment.seal();
+        isClean = true;
+      }
     } finally {
       await new Promise<void>((resolve) => this.#segment.close(resolve));
       this.#recordIndex.writerOf = undefined;
-      this.#lock.release();
+      this.#lock.release(isClean);
     }
   }
 
@@ -304,6 +313,9 @@ async function recoverFile(
   maxRecordBytes: number,
 ): Promise<SegmentRecovery> {
   const { storage } = machine;
+  if (recordIndex.length > 0 && storage.statSync(path) === undefined) {
+    throw damaged(path, 0, `its record index proves ${recordIndex.length} records, but the file is not there`);
+  }
   const file = storage.openSync(path, "create");
   try {
     // What is seen here may be names that a killed process made, or took away, and never synced: a

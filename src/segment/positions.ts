@@ -7,7 +7,7 @@ import { type Plan, run, runSync } from "../storage/plan.ts";
 import type { Run } from "./log-record.ts";
 import type { LogView } from "./log-view.ts";
 import type { Range } from "./read-range.ts";
-import { readForward } from "./read-range.ts";
+import { mayBeMended, readForward } from "./read-range.ts";
 
 /**
  * A place in a log: a seq, a point in time (the first record at or after it), the first record,
@@ -46,19 +46,34 @@ export function getSync(view: LogView, seq: number): Run | undefined {
   return seq >= view.nextSeq ? undefined : runSync(readOne(view, seq));
 }
 
+/**
+ * Looks something up beside another process, which may reset or trim the log meanwhile: then what
+ * was found missing or damaged says nothing, and it is looked up again in what the log is now.
+ */
+async function lookUp<T>(view: LogView, look: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const { generation, firstSeq } = view;
+    try {
+      return await look();
+    } catch (error) {
+      const mayHaveMoved =
+        SeqlogError.is(error, "SEQLOG_NOT_FOUND") ||
+        SeqlogError.is(error, "SEQLOG_DAMAGED") ||
+        SeqlogError.is(error, "SEQLOG_TRIMMED");
+      if (!mayHaveMoved || attempt === maxLookUps) throw error;
+      const isMended = attempt === 1 && (await mayBeMended(view, error));
+      await view.refresh();
+      if (!isMended && view.generation === generation && view.firstSeq === firstSeq) throw error;
+    }
+  }
+}
+
+const maxLookUps = 5;
+
 /** One record; undefined where there is none. */
 export async function get(view: LogView, seq: number): Promise<Run | undefined> {
   if (seq >= view.nextSeq || view.isStale) await view.refresh();
-  if (seq >= view.nextSeq) return undefined;
-  try {
-    return await run(readOne(view, seq));
-  } catch (error) {
-    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND") && !(SeqlogError.is(error, "SEQLOG_DAMAGED") && view.isStale))
-      throw error;
-    // Another process has just removed or replaced the segment: the view, brought up to date, says what became of it.
-    await view.refresh();
-    return seq >= view.nextSeq ? undefined : await run(readOne(view, seq));
-  }
+  return await lookUp(view, async () => (seq >= view.nextSeq ? undefined : await run(readOne(view, seq))));
 }
 
 function timeOf(run: Run, index: number): number {
@@ -70,7 +85,11 @@ function timeOf(run: Run, index: number): number {
  * back inside a log. The next seq when all are older.
  * @throws SEQLOG_UNSUPPORTED when the log has ids of version 4, which hold no time
  */
-export async function seqAt(view: LogView, time: Date): Promise<number> {
+export function seqAt(view: LogView, time: Date): Promise<number> {
+  return lookUp(view, () => searchTime(view, time));
+}
+
+async function searchTime(view: LogView, time: Date): Promise<number> {
   const ms = time.getTime();
   if (Number.isNaN(ms)) throw new RangeError("the Date is invalid");
   let lower = view.firstSeq;
@@ -95,17 +114,23 @@ function noTimes(view: LogView): SeqlogError<"SEQLOG_UNSUPPORTED"> {
 }
 
 /** The record with this id: by its time where it has one, else by going through all of them. */
-export async function findById(
-  view: LogView,
-  id: string,
-  signal: AbortSignal,
-): Promise<{ run: Run; index: number } | undefined> {
+export function findById(view: LogView, id: string, signal: AbortSignal): Promise<FoundRecord | undefined> {
+  return lookUp(view, () => searchId(view, id, signal));
+}
+
+/** A record in the run that was read with it. */
+interface FoundRecord {
+  readonly run: Run;
+  readonly index: number;
+}
+
+async function searchId(view: LogView, id: string, signal: AbortSignal): Promise<FoundRecord | undefined> {
   const wanted = parseId(id);
   const ms = millisecondsOfId(wanted, 0);
   let from = view.firstSeq;
   if (!Number.isNaN(ms) && view.firstSeq < view.nextSeq) {
     const first = timeOf(await run(readOne(view, view.firstSeq)), 0);
-    if (!Number.isNaN(first)) from = await seqAt(view, new Date(ms));
+    if (!Number.isNaN(first)) from = await searchTime(view, new Date(ms));
     else return undefined;
   }
   const range: Range = { from, to: view.nextSeq, limit: Infinity, maxBytes: 256 * 1024 };
@@ -154,7 +179,7 @@ export async function resolveRange(
 ): Promise<Range> {
   const limit = options.limit ?? Infinity;
   if (limit !== Infinity) checkSeq(limit, "limit");
-  const from = await resolvePosition(view, options.from ?? "start", "from", signal);
+  const from = await resolvePosition(view, options.from === undefined ? "start" : options.from, "from", signal);
   const live = options.live === true;
   const to =
     options.to === undefined ? (live ? Infinity : view.nextSeq) : await resolvePosition(view, options.to, "to", signal);

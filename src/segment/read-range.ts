@@ -39,14 +39,20 @@ function checkStillThere(view: LogView, generation: number): void {
   }
 }
 
+/** Whether damage may have been another process's recovery, which has ended now. */
+export async function mayBeMended(view: LogView, error: unknown): Promise<boolean> {
+  return SeqlogError.is(error, "SEQLOG_DAMAGED") && (await view.waitForRecovery());
+}
+
 /**
  * What looks like damage may be a file that another process has replaced meanwhile, held against the
  * record index of the new one.
  */
 async function explain(view: LogView, generation: number, error: unknown): Promise<unknown> {
-  if (!SeqlogError.is(error, "SEQLOG_DAMAGED") || !view.isStale) return error;
+  if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) return error;
   try {
-    await view.refresh();
+    checkStillThere(view, generation);
+    if (view.isStale) await view.refresh();
     checkStillThere(view, generation);
     return error;
   } catch (reason) {
@@ -97,6 +103,8 @@ export async function* readForward(
   let seq = range.from;
   // Where `seq` starts, once known: in the segment with this base.
   let place = { base: -1, offset: 0 };
+  // The record that was found damaged once; twice is damage.
+  let damagedAt = -1;
   while (seq < stop) {
     signal.throwIfAborted();
     if (live && view.isClosed) return;
@@ -115,6 +123,10 @@ export async function* readForward(
       run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
       place = { base: segment.base, offset: run.chunk.position + run.end };
     } catch (error) {
+      if (damagedAt !== seq && (await mayBeMended(view, error))) {
+        damagedAt = seq;
+        continue;
+      }
       throw await explain(view, generation, error);
     } finally {
       segment.release();
@@ -129,6 +141,7 @@ export async function* readForward(
 export async function* readBackward(view: LogView, range: Range, signal: AbortSignal): AsyncGenerator<Run> {
   const { generation } = view;
   const stop = Math.max(range.from, range.to - range.limit);
+  let most = 1024;
   for (let upper = range.to; upper > stop;) {
     signal.throwIfAborted();
     checkStillThere(view, generation);
@@ -136,7 +149,7 @@ export async function* readBackward(view: LogView, range: Range, signal: AbortSi
     try {
       const limit = segment.limit();
       const end = await runPlan(segment.reader.locate(upper, limit));
-      let lower = Math.max(stop, segment.base, upper - 1024);
+      let lower = Math.max(stop, segment.base, upper - most);
       let start = await runPlan(segment.reader.locate(lower, limit));
       while (end - start > range.maxBytes && upper - lower > 1) {
         lower = upper - Math.floor((upper - lower) / 2);
@@ -152,6 +165,11 @@ export async function* readBackward(view: LogView, range: Range, signal: AbortSi
       yield* runs.reverse();
       upper = lower;
     } catch (error) {
+      // What lies behind the damage is served first: smaller pieces, down to the record itself.
+      if (SeqlogError.is(error, "SEQLOG_DAMAGED") && most > 1 && !view.isStale) {
+        most = Math.floor(most / 2);
+        continue;
+      }
       throw await explain(view, generation, error);
     } finally {
       segment.release();

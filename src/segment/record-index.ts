@@ -1,11 +1,14 @@
 /** The record index of a single log file, as its users share it: record number to offset. */
 import { noSeed } from "../format/index-entry.ts";
+import { checkHeader, headerLength } from "../format/record.ts";
 import { type Offset, type SeqLike, asOffset, checkSeq } from "../numbers.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import { run, runSync } from "../storage/plan.ts";
-import type { Machine } from "../storage/storage.ts";
+import { readAt, run, runSync } from "../storage/plan.ts";
+import type { Machine, Storage } from "../storage/storage.ts";
+import { damaged } from "./damaged.ts";
 import { IndexFile } from "./index-file.ts";
+import { chunkOf } from "./verify-chunk.ts";
 
 /**
  * Maps record numbers to offsets, for everybody who works with one log file. It is opened once and
@@ -47,11 +50,17 @@ export class RecordIndex {
     const file = IndexFile.openSync(storage, at, "create", 0, noSeed);
     try {
       const last = await run(file.last("firm"));
+      if (last === undefined && file.capacitySync() > 0) await refuseLog(storage, at);
       return new RecordIndex(file, last === undefined ? 0 : last.seq + 1);
     } catch (error) {
       file.closeSync();
       throw error;
     }
+  }
+
+  /** @internal */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** How many records it knows: the next one gets this number. */
@@ -87,5 +96,18 @@ export class RecordIndex {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** A record index without a valid entry is made anew; a log that was given in its place must not be. */
+async function refuseLog(storage: Storage, path: string): Promise<void> {
+  const file = storage.openSync(path, "read");
+  try {
+    const { size } = file.statSync();
+    const header = await run(readAt(file, 0, headerLength));
+    if (header.length < headerLength || checkHeader(header, chunkOf(header, 0).view, 0, 0, size) < 0) return;
+    throw damaged(path, 0, "it holds records, not the entries of a record index; perhaps the two paths were swapped");
+  } finally {
+    file.closeSync();
   }
 }

@@ -9,6 +9,7 @@
  *   `#second` everything else. Both are open before the first write, since the kernel reports a
  *   failed writeback once per descriptor: what the one swallowed the other still sees.
  */
+import { SeqlogError } from "../errors.ts";
 import { entryHeaderCrc, entryOffset } from "../format/index-entry.ts";
 import { runSync } from "../storage/plan.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
@@ -154,7 +155,18 @@ export class SegmentWriter {
   /** The batch is where it belongs: its entries are written, and it counts. */
   settle(batch: Batch): void {
     const kind = this.#ackPoint === "durable" ? "firm" : "provisional";
-    this.index.writeSync(this.#nextSeq, batch.entries(this.index.seed, this.#nextSeq, kind));
+    const entries = batch.entries(this.index.seed, this.#nextSeq, kind);
+    try {
+      this.index.writeSync(this.#nextSeq, entries);
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE") || !this.#zeroAhead) throw error;
+      // The zeros laid ahead may hold the last room there was.
+      this.#zeroAhead = false;
+      this.#second.truncateSync(this.#end + batch.length);
+      this.#zeroEnd = this.#end + batch.length;
+      this.#second.fsyncSync();
+      this.index.writeSync(this.#nextSeq, entries);
+    }
     const firstSeq = this.#nextSeq;
     this.#end += batch.length;
     this.#nextSeq += batch.count;
@@ -169,6 +181,12 @@ export class SegmentWriter {
     this.#second.fsyncSync();
     this.#zeroEnd = this.#end;
     this.#dirty = -1;
+  }
+
+  /** Before `cutBack`, when entries of the batch may have been written: they are gone for good. */
+  cutEntries(): void {
+    this.index.truncateSync(this.#nextSeq);
+    this.index.fsyncSync();
   }
 
   /** Makes all that was written durable, in the background; then the mark says so. */

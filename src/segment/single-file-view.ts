@@ -8,18 +8,23 @@ import { Coalesce } from "./coalesce.ts";
 import { extendDurableEnd, findDurableEnd } from "./durable-end.ts";
 import { Follow } from "./follow.ts";
 import { IndexFile } from "./index-file.ts";
-import { inspect, singleFileWindow } from "./inspect.ts";
+import { type Known, inspect, singleFileWindow } from "./inspect.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
 import { closedError } from "./read-range.ts";
 import { type ReadLimit, SegmentReader } from "./segment-reader.ts";
+import { decide } from "./recovery-table.ts";
 import { ViewChanges } from "./view-changes.ts";
+import { waitForRecovery } from "./wait-for-recovery.ts";
 import { walkChain } from "./walk-chain.ts";
+
+const known: Known = { base: 0, window: { atLeast: singleFileWindow }, closed: undefined };
 
 interface Files {
   readonly log: StorageFile;
   readonly index: IndexFile | undefined;
   readonly reader: SegmentReader;
   readonly inode: number;
+  readonly indexInode: number | undefined;
   /** Reads under way; the descriptors are closed when the last one ends. */
   users: number;
   isOld: boolean;
@@ -107,6 +112,11 @@ export class SingleFileView implements LogView {
     return this.#machine.storage.statSync(this.location)?.inode !== this.#files.inode;
   }
 
+  async waitForRecovery(): Promise<boolean> {
+    await waitForRecovery(this.#machine, this.location);
+    return true;
+  }
+
   /** Looks what the writer did meanwhile. */
   refresh(): Promise<void> {
     return this.#looks.run();
@@ -116,12 +126,9 @@ export class SingleFileView implements LogView {
     if (this.#isClosed) return;
     const { storage } = this.#machine;
     const stat = storage.statSync(this.location);
-    const hasIndex = this.#files.index !== undefined;
+    const indexInode = storage.statSync(this.#indexPath)?.inode;
     // Another file of this name, or an index where there was none: what was read before is another history.
-    if (
-      stat !== undefined &&
-      (stat.inode !== this.#files.inode || (!hasIndex && storage.statSync(this.#indexPath) !== undefined))
-    ) {
+    if (stat !== undefined && (stat.inode !== this.#files.inode || indexInode !== this.#files.indexInode)) {
       const { files, limit } = await openAsOne(this.#machine, this.location, this.#indexPath);
       if (this.#isClosed) return closeFiles(files);
       if (files.inode !== this.#files.inode) this.#generation++;
@@ -186,6 +193,7 @@ function openFiles(machine: Machine, location: string, indexPath: string): Files
       index,
       reader: new SegmentReader(log, index, 0),
       inode: log.statSync().inode,
+      indexInode: index?.inodeSync(),
       users: 0,
       isOld: false,
     };
@@ -216,7 +224,11 @@ function* limitOf(storage: Storage, files: Files): Plan<ReadLimit> {
   const size = log.statSync().size;
   const chain = yield* walkChain(log, { seq: proven.nextSeq, offset: proven.end }, size);
   // A writer that came meanwhile may have added what is not durable yet.
-  if (isQuiet && !mayBeHeld(storage, lock)) return { nextSeq: chain.nextSeq, end: chain.end };
+  if (isQuiet && !mayBeHeld(storage, lock)) {
+    const isDamaged = chain.problem !== 0 && decide(yield* inspect(log, index, known)).damage !== undefined;
+    // One more than there is: whoever reads on to the damage is told of it.
+    return isDamaged ? { nextSeq: chain.nextSeq + 1, end: size } : { nextSeq: chain.nextSeq, end: chain.end };
+  }
   if (proven.nextSeq > 0) return proven;
   const { redoFrom } = yield* inspect(log, index, {
     base: 0,

@@ -10,6 +10,9 @@ import { chunkOf, verifyChunk } from "./verify-chunk.ts";
 
 const chunkLength = 1024 * 1024;
 
+/** Where in a header the id's last byte is. */
+const lastOfHeader = headerLength - 1;
+
 /** Where a chain ended. */
 export interface ChainEnd {
   /** The seq after the last valid record. */
@@ -25,12 +28,16 @@ export interface ChainEnd {
 /** Called for each valid record, in order. */
 export type Visit = (seq: number, offset: number, headerCrc: number, length: number) => void;
 
-/** Walks from a known record boundary to the first invalid byte, or to `fileEnd`. */
+/**
+ * Walks from a known record boundary to the first invalid byte, or to `fileEnd`.
+ * @param isOurs the records were written by us, whose ids never end in 0x00: one that does is torn
+ */
 export function* walkChain(
   file: StorageFile,
   from: { readonly seq: number; readonly offset: number },
   fileEnd: number,
   visit?: Visit,
+  isOurs = false,
 ): Plan<ChainEnd> {
   let { seq, offset } = from;
   let largest = 0;
@@ -44,6 +51,9 @@ export function* walkChain(
     const walked = verifyChunk(chunk, fileEnd, Infinity);
     for (let i = 0; i < walked.starts.length; i++) {
       const start = walked.starts[i] as number;
+      if (isOurs && chunk.bytes[start + lastOfHeader] === 0) {
+        return { nextSeq: seq, end: offset + start, problem: problem.wrongId, largest };
+      }
       const length = (walked.starts[i + 1] ?? walked.end) - start - headerLength;
       visit?.(seq, offset + start, crc32OfHeader(chunk.view, start), length);
       largest = Math.max(largest, headerLength + length);
@@ -52,6 +62,9 @@ export function* walkChain(
     offset += walked.end;
     if (walked.problem !== 0) return { nextSeq: seq, end: offset, problem: walked.problem, largest };
     if (walked.needed > buffer.length) {
+      if (isOurs && chunk.bytes[walked.end + lastOfHeader] === 0) {
+        return { nextSeq: seq, end: offset, problem: problem.wrongId, largest };
+      }
       const header = chunk.view.getUint32(walked.end + headerAt.crc, true);
       const headerCrc = crc32OfHeader(chunk.view, walked.end);
       const length = walked.needed - headerLength;

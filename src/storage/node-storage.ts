@@ -90,6 +90,7 @@ class NodeFile implements StorageFile {
 
   read(target: Uint8Array, position: number): Promise<number> {
     const { promise, resolve, reject } = withResolvers<number>();
+    if (this.#fd < 0) return Promise.reject(ioError("EBADF", "read", this.path));
     let done = 0;
     const step = (): void => {
       fs.read(this.#fd, target, done, target.length - done, position + done, (error, n) => {

@@ -6,10 +6,14 @@
  * The kernel's lock ends with the process, however it ends.
  */
 import { SeqlogError } from "../errors.ts";
+import { writeFullySync } from "./write-fully.ts";
 import type { Machine, Storage, StorageFile } from "./storage.ts";
 
 /** `"kernel"`: an advisory lock of the kernel. `"pid-file"`: the text alone, for machines without one. */
 export type LockKind = "kernel" | "pid-file";
+
+/** Names nobody, so that the next writer gets in, and is not empty, so that readers are careful. */
+const uncleanText = Buffer.from('{"unclean":true}\n');
 
 interface Holder {
   readonly pid: number;
@@ -21,7 +25,8 @@ interface Holder {
 
 /** A lock that is held until `release`. */
 export interface WriterLock {
-  release(): void;
+  /** @param isClean whether all that was written is durable; else readers go on to take only what is proven */
+  release(isClean?: boolean): void;
 }
 
 /** The lock file of a single log file. */
@@ -44,10 +49,11 @@ export function acquireWriterLock(machine: Machine, lockPath: string, kind: Lock
     throw error;
   }
   return {
-    release() {
+    release(isClean = true) {
       // The text goes first: after the close it may already be the next holder's.
       try {
         file.truncateSync(0);
+        if (!isClean) file.writeSync(uncleanText, 0);
       } finally {
         file.closeSync();
       }
@@ -82,7 +88,7 @@ function writeHolder(file: StorageFile, holder: Holder): void {
   // In place and then cut, so that a reader never finds the file empty. Under the kernel's lock the
   // text is a courtesy: a disk too full for it must not keep a log from opening and being trimmed.
   try {
-    file.writeSync(text, 0);
+    writeFullySync(file, text, 0);
     file.truncateSync(text.length);
   } catch (error) {
     if (holder.kind === "pid-file" || !SeqlogError.is(error, "SEQLOG_NO_SPACE")) throw error;
