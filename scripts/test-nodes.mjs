@@ -13,6 +13,9 @@ const versions = wanted.length > 0 ? wanted : ["20", "22", "24", "26"];
 const nodePackage = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
 const results = [];
 
+const built = spawnSync(process.execPath, ["scripts/build.mjs"], { cwd: root, stdio: "inherit" });
+if (built.status !== 0) process.exit(built.status ?? 1);
+
 for (const version of versions) {
   const prefix = join(root, ".cache", "nodes", version);
   const node = join(prefix, "node_modules", nodePackage, "bin", "node");

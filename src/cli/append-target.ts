@@ -1,8 +1,10 @@
 /** Where `append` puts records: a directory log or a single file, opened as the one writer. */
-import { FileLog, LogWriter, RecordIndex } from "../index.ts";
+import { FileLog, LogWriter, RecordIndex, type RecoveryReport } from "../index.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import { kindOfLog } from "./log-argument.ts";
+import type { Output } from "./output.ts";
+import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Takes batches, one at a time. */
@@ -13,13 +15,27 @@ export interface AppendTarget {
 }
 
 /** Opens LOG for appending, and makes it when there is none. */
-export async function openForAppending(location: string): Promise<AppendTarget> {
-  return kindOfLog(location) === "file" ? openFile(location) : openDirectory(location);
+export async function openForAppending(location: string, notes: Output): Promise<AppendTarget> {
+  return kindOfLog(location) === "file" ? openFile(location, notes) : openDirectory(location, notes);
 }
 
-async function openDirectory(location: string): Promise<AppendTarget> {
+/** What opening found and set right is told of, not only done. */
+function tellRecovery(recovery: RecoveryReport, location: string, notes: Output): void {
+  const { tornBytes, tornOffset, savedAs, redone, indexRebuilt } = recovery;
+  const told = [
+    ...(tornBytes > 0
+      ? [`${tornBytes} bytes of an interrupted write at offset ${tornOffset} were set aside in ${savedAs}`]
+      : []),
+    ...(redone > 0 ? [`${redone} records that were on their way were made durable`] : []),
+    ...(indexRebuilt ? ["the record index was made anew"] : []),
+  ];
+  if (told.length > 0) notes.line(printableLine(`seqlog: note: ${location}: ${told.join("; ")}`));
+}
+
+async function openDirectory(location: string, notes: Output): Promise<AppendTarget> {
   refuseForeignDirectory(location);
   const log = await FileLog.open(location);
+  tellRecovery(log.recovery, location, notes);
   return {
     async append(records) {
       return (await log.appendBatch(records)).first;
@@ -42,10 +58,11 @@ function refuseForeignDirectory(location: string): void {
   );
 }
 
-async function openFile(location: string): Promise<AppendTarget> {
+async function openFile(location: string, notes: Output): Promise<AppendTarget> {
   const recordIndex = await RecordIndex.open(indexPathOf(location));
   try {
     const writer = await LogWriter.open(location, recordIndex);
+    tellRecovery(writer.recovery, location, notes);
     return {
       async append(records) {
         const first = recordIndex.length;

@@ -55,7 +55,7 @@ export function defineAppend(command: Command, context: CliContext): void {
 async function append(location: string, options: AppendOptions, context: CliContext): Promise<void> {
   // Opened first: a LOG that cannot be opened must not swallow input, and a missing file not make a LOG.
   const input = options.file === undefined ? context.stdin : await openFile(options.file);
-  const target = await openForAppending(location).catch((error: unknown) => {
+  const target = await openForAppending(location, context.stderr).catch((error: unknown) => {
     input.destroy();
     throw error;
   });

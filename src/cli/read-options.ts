@@ -36,7 +36,7 @@ export function addReadOptions(command: Command): Command {
     .option("--until <time>", "records before this time", parseTime)
     .option("-o <where>", "where to start, as in kcat: beginning, end, a seq, or -N for the last N", parseStart)
     .option("-c, --limit <count>", "end after this many records", parseCount)
-    .option("-e", "end at the end of the log instead of following it")
+    .option("-e", "end at the end of the log (cat always does)")
     .option("--reverse", "newest first")
     .option(
       "--where <condition>",

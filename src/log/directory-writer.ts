@@ -29,7 +29,7 @@ import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./s
 export type Durability =
   /** After the record is on the disk. A power cut takes no acknowledged record. */
   | "record"
-  /** After the record is with the operating system, which is told to bring it to the disk every so many milliseconds. A power cut takes at most the records of that time. */
+  /** After the record is with the operating system, which is told to bring it to the disk every so many milliseconds. A power cut takes what was acknowledged since the last fsync that succeeded began: that time and the time of two fsyncs at most. */
   | { readonly intervalMs: number }
   /** After the record is with the operating system, which writes it when it likes, often within 30 seconds. A power cut takes what it had not written since the last roll, `flush` or `close`. */
   | "os";
@@ -273,7 +273,13 @@ export class DirectoryWriter implements LogView, CommitHost {
     const removed = firstSeq - this.#manifest.firstSeq;
     if (removed <= 0) return 0;
     const gone = this.#sealed.filter((segment) => segment.base < firstSeq);
-    this.#storeOnFullDisk({ ...this.#manifest, firstSeq }, gone);
+    try {
+      this.#storeOnFullDisk({ ...this.#manifest, firstSeq }, gone);
+    } catch (error) {
+      // Which MANIFEST is on the disk is not known now, unless there was no room even for a new one.
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) this.queue.poison(error as Error);
+      throw error;
+    }
     this.#sealed = kept;
     for (const { base } of gone) this.#cache.drop(base);
     this.#changes.bump();
@@ -298,8 +304,13 @@ export class DirectoryWriter implements LogView, CommitHost {
     const old = this.#segment;
     const before = { manifest: this.#manifest, base: this.#base };
     const name = { base: 0, generation: before.manifest.generation + 1 };
-    createSegment(storage, this.location, name);
-    storage.fsyncDirectorySync(this.location);
+    try {
+      createSegment(storage, this.location, name);
+      storage.fsyncDirectorySync(this.location);
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) this.queue.poison(error as Error);
+      throw error;
+    }
     try {
       this.#store({ ...before.manifest, generation: name.generation, firstSeq: 0 });
       this.#base = 0;
@@ -391,7 +402,8 @@ export class DirectoryWriter implements LogView, CommitHost {
         this.#store({ ...this.#manifest, state: { nextSeq, activeBytes: end } });
       }
     } catch (error) {
-      failure = error as Error;
+      // Without room for a MANIFEST that says "closed" the next open looks for itself; nothing is lost.
+      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) failure = error as Error;
     }
     this.#isClosed = true;
     this.#cache.drop();

@@ -83,6 +83,9 @@ function checkedSettings(options: AnyOptions): WriterSettings {
     if (typeof durability !== "object" || durability === null) {
       throw new TypeError(`durability must be "record", "os" or { intervalMs }, got ${JSON.stringify(durability)}`);
     }
+    if (durability.intervalMs === undefined) {
+      throw new TypeError(`durability must be "record", "os" or { intervalMs }, got ${JSON.stringify(durability)}`);
+    }
     checkLimit(durability.intervalMs, 0, "durability.intervalMs", 1, 3_600_000);
   }
   return {

@@ -4,6 +4,7 @@
  * finds damage changes nothing, and a crash after any step leaves a directory that the same steps
  * bring into order again.
  */
+import { dirname } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { headerAt, headerLength } from "../format/record.ts";
 import { millisecondsOfId } from "../format/uuid.ts";
@@ -102,6 +103,8 @@ function create(machine: Machine, directory: string, creation: Creation, listing
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
   createSegment(storage, directory, name);
+  // The directory's own name may have been made by a process that was killed before it synced it.
+  storage.fsyncDirectorySync(dirname(directory));
   // The segment's name is durable before MANIFEST's: a MANIFEST without its segment is damage.
   storage.fsyncDirectorySync(directory);
   const manifest = { ...newManifest(machine.random, 0, 0), idVersion: creation.idVersion };

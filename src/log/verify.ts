@@ -6,7 +6,7 @@ import { IndexFile } from "../segment/index-file.ts";
 import { inspect, singleFileWindow } from "../segment/inspect.ts";
 import type { Run } from "../segment/log-record.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
-import { decide } from "../segment/recovery-table.ts";
+import { type Evidence, decide } from "../segment/recovery-table.ts";
 import { type ReadLimit, SegmentReader } from "../segment/segment-reader.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { run } from "../storage/plan.ts";
@@ -131,17 +131,13 @@ async function openDirectory(
     const isSealed = !isLast || state !== "open";
     parts.push({ file, index, base: name.base, limit: { nextSeq: segment.nextSeq, end: segment.bytes }, isSealed });
     if (isSealed) continue;
-    const action = decide(
-      await run(
-        inspect(file, index, {
-          base: name.base,
-          window: manifest.window ?? Infinity,
-          closed: undefined,
-          isOurs: manifest.idVersion === 7,
-        }),
-      ),
-    );
-    noteTail(file, action, damage, tally);
+    const known = {
+      base: name.base,
+      window: manifest.window ?? Infinity,
+      closed: undefined,
+      isOurs: manifest.idVersion === 7,
+    };
+    noteTail(file, await lookTwice(machine, () => run(inspect(file, index, known))), damage, tally);
   }
   return parts;
 }
@@ -157,17 +153,39 @@ async function openFile(
   const file = machine.storage.openSync(path, "read");
   opened.push(file);
   const index = openIndex(machine, at, 0, noSeed, opened);
-  const evidence = await run(
-    inspect(file, index, { base: 0, window: { atLeast: singleFileWindow }, closed: undefined }),
-  );
-  noteTail(file, decide(evidence), damage, tally);
+  const known = { base: 0, window: { atLeast: singleFileWindow }, closed: undefined };
+  const look = (): Promise<Evidence> => run(inspect(file, index, known));
+  noteTail(file, await lookTwice(machine, look), damage, tally);
+  const evidence = await look();
   // What the record index proves must be there, whatever the chain says; what follows counts as far as it is valid.
   const { chain, mark, size } = evidence;
   const limit = mark !== undefined && chain.nextSeq < mark.nextSeq ? { nextSeq: mark.nextSeq, end: size } : chain;
   return [{ file, index, base: 0, limit, isSealed: false }];
 }
 
-function noteTail(file: StorageFile, action: ReturnType<typeof decide>, damage: Damage[], tally: Tally): void {
+/**
+ * What a writer has in flight looks like a torn tail, or worse while it goes on writing: only what
+ * stands still is believed. Undefined when something moved.
+ */
+async function lookTwice(machine: Machine, look: () => Promise<Evidence>): Promise<Evidence | undefined> {
+  const first = await look();
+  if (first.nonZeroEnd === first.chain.end && first.markProblem === undefined) return first;
+  await new Promise<void>((resolve) => machine.clock.after(settleMs, resolve, { keepAlive: true }));
+  const second = await look();
+  const isStill =
+    first.size === second.size &&
+    first.chain.end === second.chain.end &&
+    first.nonZeroEnd === second.nonZeroEnd &&
+    first.mark?.end === second.mark?.end;
+  return isStill ? second : undefined;
+}
+
+/** No write takes so long that it would seem to stand still. */
+const settleMs = 250;
+
+function noteTail(file: StorageFile, evidence: Evidence | undefined, damage: Damage[], tally: Tally): void {
+  if (evidence === undefined) return;
+  const action = decide(evidence);
   if (action.damage !== undefined) {
     // Going through the records finds that one too, and names it.
     if (action.row === "mark-gone" || action.row === "chain-short-of-mark") return;

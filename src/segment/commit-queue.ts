@@ -182,7 +182,11 @@ export class CommitQueue {
         this.#fail(this.#inFlight, error as Error, "unsure");
       }
     }
-    while (last !== undefined && this.#waiting.includes(last)) {
+    for (
+      let left = last === undefined ? 0 : this.#waiting.indexOf(last) + 1;
+      left > 0 && this.#waiting.length > 0;
+      left--
+    ) {
       const batch = this.#waiting.shift() as Batch;
       if (this.#prepare(batch)) {
         try {

@@ -1,6 +1,7 @@
 /** Gathers the evidence about a segment that may have been interrupted. Reads only; changes nothing. */
 import { crc32OfHeader } from "../format/crc32.ts";
 import { checkHeader, headerAt, headerLength, problem } from "../format/record.ts";
+import { isRecordId } from "../format/uuid.ts";
 import { type Plan, readAt } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { entryKind, entryLength } from "../format/index-entry.ts";
@@ -57,7 +58,9 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
       : Math.max(known.window.atLeast, chain.largest, yield* claimedLength(file, chain.end, size));
   const redoFrom =
     closed !== undefined ? { seq: chain.nextSeq, offset: chain.end } : redoStart(mark, markProblem, trail, chain);
-  return { size, mark, markProblem, indexWhole, redoFrom, chain, nonZeroEnd, window, closed };
+  const isForeign =
+    typeof known.window !== "number" && mark === undefined && chain.end === 0 && !(yield* mayBeginRecord(file, size));
+  return { size, mark, markProblem, indexWhole, redoFrom, chain, nonZeroEnd, window, closed, isForeign };
 }
 
 /** A closed log whose record index agrees with close(): nothing more needs to be read. */
@@ -73,6 +76,7 @@ function atRest(size: number, mark: Evidence["mark"], base: number, closed: NonN
     nonZeroEnd: size,
     window: 0,
     closed,
+    isForeign: false,
   };
 }
 
@@ -135,6 +139,14 @@ function* claimedLength(file: StorageFile, at: number, size: number): Plan<numbe
   const { view } = chunkOf(header, 0);
   const length = checkHeader(header, view, 0, at, Number.MAX_SAFE_INTEGER);
   return length < 0 ? 0 : Math.min(headerLength + length, size - at);
+}
+
+/** Whether the file may be a log whose first record was interrupted: its own offset is 0, and its UUID, if any of it is there, one of ours. */
+function* mayBeginRecord(file: StorageFile, size: number): Plan<boolean> {
+  const header = yield* readAt(file, 0, Math.min(size, headerLength));
+  if (header.every((byte) => byte === 0)) return true;
+  if (header.subarray(headerAt.offset, headerAt.crc).some((byte) => byte !== 0)) return false;
+  return header.length < headerLength || isRecordId(header, headerAt.id);
 }
 
 /** Remembers enough record boundaries to name one at least a window before the end. */

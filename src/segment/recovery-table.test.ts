@@ -13,6 +13,7 @@ const atRest: Evidence = {
   nonZeroEnd: 1000,
   window: 500,
   closed: undefined,
+  isForeign: false,
 };
 
 const lagging: Evidence = { ...atRest, mark: { nextSeq: 8, end: 800 }, redoFrom: { seq: 8, offset: 800 } };
@@ -171,5 +172,12 @@ describe("damage", () => {
     const action = decide(evidence);
     expect(action.row).toBe(row);
     expect(action.damage).toEqual({ offset, reason: expect.stringMatching(reason) });
+  });
+});
+
+test("a file that does not begin as a log does is damage, whatever else it holds", () => {
+  expect(decide({ ...atRest, mark: undefined, isForeign: true })).toMatchObject({
+    row: "foreign",
+    damage: { offset: 0 },
   });
 });

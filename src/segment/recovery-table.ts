@@ -9,6 +9,7 @@
  *
  * | row                     | evidence                                         | action |
  * |-------------------------|--------------------------------------------------|--------|
+ * | foreign                 | single file: no beginning of a record at 0       | damage |
  * | closed-mismatch         | closed, but the chain is not what close() wrote  | damage |
  * | mark-gone               | the mark's record is cut off or invalid          | damage |
  * | chain-short-of-mark     | walked from the start, the chain ends before M   | damage |
@@ -40,6 +41,8 @@ export interface Evidence {
   readonly window: number;
   /** What close() wrote down, when the log was closed. */
   readonly closed: { readonly nextSeq: number; readonly bytes: number } | undefined;
+  /** Whether the file does not begin as any log does, not even a torn one: it is somebody's other file. */
+  readonly isForeign: boolean;
 }
 
 /** What to do with a segment that is not damaged. */
@@ -65,6 +68,12 @@ export type Action =
 /** The table. */
 export function decide(evidence: Evidence): Action {
   const { chain, mark, closed } = evidence;
+  if (evidence.isForeign) {
+    return {
+      row: "foreign",
+      damage: { offset: 0, reason: "it does not begin with a record, nor with the beginning of one: not a log" },
+    };
+  }
   if (evidence.markProblem !== undefined && mark !== undefined) {
     // Under a closed log the walk has the better answer: where the first invalid byte is.
     if (closed === undefined) return { row: "mark-gone", damage: { offset: mark.end, reason: evidence.markProblem } };

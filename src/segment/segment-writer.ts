@@ -53,6 +53,8 @@ export class SegmentWriter {
   #zeroEnd: number;
   #step = smallestStep;
   readonly #syncCallers: Done[] = [];
+  /** A failed fsync: from then on nothing is called durable. */
+  #failure: Error | undefined;
   /** Callbacks that still use the descriptors. */
   #pending = 0;
   #closing: (() => void) | undefined;
@@ -149,7 +151,17 @@ export class SegmentWriter {
    */
   rewriteSync(batch: Batch): void {
     writeFullySync(this.#second, batch.bytes, this.#end);
-    if (this.#ackPoint === "durable") this.#second.fsyncSync();
+    if (this.#ackPoint === "durable") this.#fsyncSecond();
+  }
+
+  /** One that fails here may have taken the error that a sync in the background would have been told of. */
+  #fsyncSecond(): void {
+    try {
+      this.#second.fsyncSync();
+    } catch (error) {
+      this.#failure = error as Error;
+      throw error;
+    }
   }
 
   /** The batch is where it belongs: its entries are written, and it counts. */
@@ -178,7 +190,7 @@ export class SegmentWriter {
   /** Undoes a write that failed: the file ends where it did before. Throws when that cannot be had for sure. */
   cutBack(): void {
     this.#second.truncateSync(this.#end);
-    this.#second.fsyncSync();
+    this.#fsyncSecond();
     this.#zeroEnd = this.#end;
     this.#dirty = -1;
   }
@@ -218,6 +230,7 @@ export class SegmentWriter {
 
   /** Under the weaker modes entries are provisional until their records are durable; the last one speaks for all. */
   #markDurable(lastSeq: number): Error | undefined {
+    if (this.#failure !== undefined) return this.#failure;
     if (this.#ackPoint === "durable" || lastSeq < this.index.base) return undefined;
     try {
       const view = runSync(this.index.entries(lastSeq, 1));
@@ -243,7 +256,7 @@ export class SegmentWriter {
   /** Ends the segment: no zeros behind the records, all of it and its record index durable. No write may be in flight. */
   seal(): void {
     this.#second.truncateSync(this.#end);
-    this.#second.fsyncSync();
+    this.#fsyncSecond();
     this.#zeroEnd = this.#end;
     if (this.#ackPoint === "written") this.syncSync();
     this.index.fsyncSync();

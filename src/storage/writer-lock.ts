@@ -54,6 +54,9 @@ export function acquireWriterLock(machine: Machine, lockPath: string, kind: Lock
       try {
         file.truncateSync(0);
         if (!isClean) file.writeSync(uncleanText, 0);
+      } catch (error) {
+        // What counts is the lock itself, which ends with the descriptor.
+        if (!(error instanceof SeqlogError)) throw error;
       } finally {
         file.closeSync();
       }
