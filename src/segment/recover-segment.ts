@@ -74,8 +74,10 @@ export function* recoverSegment(
 
   let savedAs: string | undefined;
   if (action.setAside !== undefined) savedAs = yield* setAside(storage, file, action.setAside);
-  if (evidence.size > action.end) {
-    file.truncateSync(action.end);
+  if (evidence.closed === undefined) {
+    // Also where nothing is to be cut: the end that is seen may be the cut of a process that never
+    // synced it, and what it cut off would come back behind the records that follow.
+    if (evidence.size > action.end) file.truncateSync(action.end);
     file.fsyncSync();
   }
   if (action.redoFrom.offset < action.end) {
