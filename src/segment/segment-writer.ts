@@ -176,7 +176,7 @@ export class SegmentWriter {
       this.#zeroAhead = false;
       this.#second.truncateSync(this.#end + batch.length);
       this.#zeroEnd = this.#end + batch.length;
-      this.#second.fsyncSync();
+      this.#fsyncSecond();
       this.index.writeSync(this.#nextSeq, entries);
     }
     const firstSeq = this.#nextSeq;
