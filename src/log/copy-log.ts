@@ -98,14 +98,10 @@ async function copySegment(
   const reader = new SegmentReader(from.file, from.index, name.base);
   const limit = { nextSeq: segment.nextSeq, end: segment.bytes };
   const file = storage.openSync(logPath(directory, name), "create-new");
-  const index = IndexFile.openSync(
-    storage,
-    indexPath(directory, name),
-    "create-new",
-    name.base,
-    seedOf(manifest, name.base),
-  );
+  let index: IndexFile | undefined;
   try {
+    const at = indexPath(directory, name);
+    index = IndexFile.openSync(storage, at, "create-new", name.base, seedOf(manifest, name.base));
     const entries = new EntryWriter(index, name.base);
     for (let seq = name.base, offset = 0; seq < limit.nextSeq;) {
       const found: Run = await run(reader.run(seq, offset, limit, pieceBytes, Infinity));
@@ -120,6 +116,6 @@ async function copySegment(
     index.fsyncSync();
   } finally {
     file.closeSync();
-    index.closeSync();
+    index?.closeSync();
   }
 }

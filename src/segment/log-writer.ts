@@ -247,8 +247,11 @@ export class LogWriter {
     const temporary = `${this.path}.tmp`;
     storage.unlinkSync(temporary);
     const empty = storage.openSync(temporary, "create-new");
-    empty.fsyncSync();
-    empty.closeSync();
+    try {
+      empty.fsyncSync();
+    } finally {
+      empty.closeSync();
+    }
     storage.renameSync(temporary, this.path);
     storage.fsyncDirectorySync(dirname(this.path));
     const old = this.#segment;

@@ -56,6 +56,7 @@ export class SimulatedFile implements StorageFile, Held {
     this.#syncErrorsSeen = inode.syncErrors;
     inode.opens++;
     process.held.add(this);
+    process.openFiles++;
   }
 
   statSync(): FileStat {
@@ -194,6 +195,7 @@ export class SimulatedFile implements StorageFile, Held {
     if (!this.#open) return;
     this.#open = false;
     this.#process.held.delete(this);
+    this.#process.openFiles--;
     if (this.#inode.lockedBy === this) this.#inode.lockedBy = undefined;
     this.#inode.opens--;
     this.#inode.releaseIfUnreachable();

@@ -49,6 +49,11 @@ export class SimulatedMachine implements Machine {
     return this.#process.gate.operations;
   }
 
+  /** Descriptors that are open: 0 once everything was closed, or the machine has gone. */
+  get openFiles(): number {
+    return this.#process.openFiles;
+  }
+
   /** Whether operations still have an effect: false from the fault, `kill` or `crash` that ended it. */
   get running(): boolean {
     return this.#process.gate.end === undefined;

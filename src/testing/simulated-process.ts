@@ -61,6 +61,8 @@ export class SimulatedProcess {
   readonly writesInFlight: Set<WriteInFlight> = new Set();
   /** Timers, watches and background operations that hold the process. */
   holding = 0;
+  /** Open descriptors. They count themselves. */
+  openFiles = 0;
   readonly #timers = new Set<() => void>();
 
   constructor(host: SimulatedHost, pid: number, faults: FaultPlan) {

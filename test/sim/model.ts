@@ -56,8 +56,23 @@ export class Model {
     return this.#current.firstSeqs.at(-1) ?? 0;
   }
 
-  submitted(payloads: readonly string[]): void {
-    this.#current.pending.push(...payloads.map((payload) => ({ payload, maybe: false })));
+  /** Acknowledged records whose place is known; none when a reset may have taken them. */
+  placed(): Found[] {
+    if (this.#resetPending) return [];
+    return [...this.#current.acked]
+      .filter(([seq, { offset }]) => seq >= this.firstSeq && offset !== undefined)
+      .map(([seq, known]) => ({ seq, ...known }));
+  }
+
+  /** A record was read in whatever state the files are: if it was acknowledged, it must be that one. */
+  isRight(seq: number, payload: string): boolean {
+    const known = this.#current.acked.get(seq);
+    return known === undefined || known.payload === payload;
+  }
+
+  /** @param maybe whether it may be refused without anybody hearing of it */
+  submitted(payloads: readonly string[], maybe = false): void {
+    this.#current.pending.push(...payloads.map((payload) => ({ payload, maybe })));
   }
 
   acknowledged(seq: number, known: Known, isDurable: boolean): void {
@@ -78,6 +93,12 @@ export class Model {
     const { pending } = this.#current;
     if (payloads.length === 1) this.#current.pending = pending.filter(({ payload }) => !gone.has(payload));
     else for (const item of pending) if (gone.has(item.payload)) item.maybe = true;
+  }
+
+  /** Refused before anything was written. */
+  refused(payloads: readonly string[]): void {
+    const gone = new Set(payloads);
+    this.#current.pending = this.#current.pending.filter(({ payload }) => !gone.has(payload));
   }
 
   flushed(count: number): void {

@@ -11,26 +11,19 @@ import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { simulateFile } from "./simulate-file.ts";
-import { type Tally, simulate } from "./simulate.ts";
+import { simulate } from "./simulate.ts";
+import { type Tally, addTally, emptyTally } from "./tally.ts";
 
 /** What a child tells after a run of seeds. */
 type Message = { readonly tally: Tally; readonly seeds: number } | { readonly failure: string };
 
 const seedsPerRun = 200;
 
-function empty(): Tally {
-  return { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0 };
-}
-
-function add(to: Tally, more: Tally): void {
-  for (const key of Object.keys(to) as (keyof Tally)[]) to[key] += more[key];
-}
-
 async function runSeed(seed: number): Promise<Tally> {
-  const total = empty();
+  const total = emptyTally();
   try {
-    add(total, await simulate(seed));
-    add(total, await simulateFile(seed));
+    addTally(total, await simulate(seed));
+    addTally(total, await simulateFile(seed));
     return total;
   } catch (error) {
     throw new Error(`seed ${seed}: replay with \`npm run test:sim -- --seed ${seed}\``, { cause: error });
@@ -41,8 +34,8 @@ async function runSeed(seed: number): Promise<Tally> {
 function work(): void {
   process.on("message", (first: number) => {
     void (async () => {
-      const tally = empty();
-      for (let seed = first; seed < first + seedsPerRun; seed++) add(tally, await runSeed(seed));
+      const tally = emptyTally();
+      for (let seed = first; seed < first + seedsPerRun; seed++) addTally(tally, await runSeed(seed));
       return { tally, seeds: seedsPerRun };
     })().then(
       (message: Message) => process.send?.(message),
@@ -52,7 +45,7 @@ function work(): void {
 }
 
 async function direct(crashes: number, firstSeed: number): Promise<void> {
-  const total = empty();
+  const total = emptyTally();
   let next = firstSeed;
   let histories = 0;
   const begun = performance.now();
@@ -63,7 +56,7 @@ async function direct(crashes: number, firstSeed: number): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {
       child.on("message", (message: Message) => {
         if ("failure" in message) return reject(new Error(message.failure));
-        add(total, message.tally);
+        addTally(total, message.tally);
         histories += message.seeds;
         if (total.crashes >= crashes) return resolve();
         child.send((next += seedsPerRun) - seedsPerRun);
@@ -84,6 +77,9 @@ async function direct(crashes: number, firstSeed: number): Promise<void> {
   console.log(`${total.crashes} crashes in ${histories * 2} histories, ${seconds()} s`);
   console.log(
     `${total.acknowledged} records acknowledged: 0 lost. ${total.served} served to readers: 0 wrong, 0 taken back.`,
+  );
+  console.log(
+    `${total.rotten} bits turned over: all reported. ${total.indexesLost} record indexes damaged: no read changed.`,
   );
   console.log(
     `${total.redone} records made durable again, ${total.torn} torn bytes set aside, ${total.poisoned} appends refused after a failed write.`,

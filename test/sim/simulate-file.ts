@@ -8,10 +8,13 @@ import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 import { type Found, Model } from "./model.ts";
-import { type Tally, isExpected } from "./simulate.ts";
+import { damageIndex, rotOneBit } from "./rot.ts";
+import { isExpected } from "./simulate.ts";
+import { type Tally, emptyTally } from "./tally.ts";
 
-const logPath = "/events.log";
-const indexPath = "/events.idx";
+const directory = "/data";
+const logPath = `${directory}/events.log`;
+const indexPath = `${directory}/events.idx`;
 
 /** Runs the history of a seed. @throws when a promise was broken */
 export async function simulateFile(seed: number | string): Promise<Tally> {
@@ -20,6 +23,7 @@ export async function simulateFile(seed: number | string): Promise<Tally> {
   for (let i = 0; i < sessions; i++) {
     await history.session(true);
     history.end();
+    await history.spoil();
   }
   await history.session(false);
   return history.tally;
@@ -27,9 +31,10 @@ export async function simulateFile(seed: number | string): Promise<Tally> {
 
 class FileHistory {
   readonly random: SeededRandom;
-  readonly tally: Tally = { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0 };
+  readonly tally: Tally = emptyTally();
   readonly #disk: SimulatedDisk;
-  #model = new Model();
+  /** One for each life of the file between resets, with the number of its first payload. */
+  readonly #lives = [{ model: new Model(), since: 0 }];
   #isPowerCut = false;
   #mayRefuse = false;
   #resetting = false;
@@ -39,6 +44,7 @@ class FileHistory {
   constructor(seed: number | string) {
     this.random = new SeededRandom(seed).fork("file history");
     this.#disk = new SimulatedDisk({ seed, keepLog: false, hasDsync: this.random.chance(0.8) });
+    this.#disk.boot().storage.makeDirectorySync(directory);
   }
 
   async session(hasFaults: boolean): Promise<void> {
@@ -53,13 +59,14 @@ class FileHistory {
       await this.#check(machine);
       machine.faults.clear();
       if (hasFaults) this.#plan(machine);
-      const stop = this.random.chance(0.4) ? this.#follow() : undefined;
+      const stops = Array.from({ length: this.random.pick([0, 0, 1, 2]) }, () => this.#follow());
       await this.#work(machine, writer, recordIndex);
       if (this.random.chance(0.4)) {
         await writer.close();
         await recordIndex.close();
+        if (machine.running && machine.openFiles > 0) throw new Error(`${machine.openFiles} descriptors are left`);
       }
-      await stop?.();
+      for (const stop of stops) await stop();
     });
     if (outcome.kind === "failed" && !isExpected(outcome.error)) throw outcome.error;
     if (!hasFaults && outcome.kind !== "done") throw new Error(`the last session ${outcome.kind}`, { cause: outcome });
@@ -72,6 +79,61 @@ class FileHistory {
     if (isPowerCut) this.#disk.crash();
     else for (const machine of this.#machines) this.#disk.kill(machine);
     this.#machines.length = 0;
+  }
+
+  get #model(): Model {
+    return (this.#lives.at(-1) as { model: Model }).model;
+  }
+
+  #wasReset(): void {
+    this.#lives.push({ model: new Model(), since: this.#count });
+  }
+
+  /** While nobody runs: the record index is damaged for good, or a bit of the log for a look. */
+  async spoil(): Promise<void> {
+    const { random } = this;
+    if (random.chance(0.1)) {
+      damageIndex(this.#disk, random, indexPath);
+      this.tally.indexesLost++;
+      return;
+    }
+    // As in simulate.ts: what the record index does not prove may look torn.
+    if (this.#isPowerCut || this.tally.indexesLost > 0 || this.#resetting || !random.chance(0.3)) return;
+    const records = this.#model.placed();
+    const bytes = this.#disk.readFile(logPath);
+    if (records.length === 0 || bytes === undefined) return;
+    const target = random.pick(records);
+    const offset = (target.offset ?? 0) + random.int(32 + target.payload.length);
+    if (offset >= bytes.length || this.#disk.list(directory).some((name) => name.endsWith(".tail"))) return;
+    await rotOneBit(this.#disk, directory, { path: logPath, offset, bit: random.int(8) }, (forWriting) =>
+      this.#openRotten(forWriting),
+    );
+    this.tally.rotten++;
+  }
+
+  async #openRotten(forWriting: boolean): Promise<() => Promise<void>> {
+    const machine = this.#disk.boot();
+    const drive = async <T>(work: () => Promise<T>): Promise<T> => {
+      const outcome = await machine.run(work);
+      if (outcome.kind !== "done") this.#disk.kill(machine);
+      if (outcome.kind === "failed") throw outcome.error;
+      if (outcome.kind === "died") throw new Error("died without a fault");
+      return outcome.value;
+    };
+    const writer = forWriting ? await drive(() => openWriter(machine)) : undefined;
+    const reader = await drive(() => LogReader.open(logPath, { machine }));
+    return () =>
+      drive(async () => {
+        try {
+          for await (const { seq, bytes } of reader.read()) {
+            if (!this.#model.isRight(seq, Buffer.from(bytes).toString()))
+              throw new Error(`record ${seq} was served wrong from a file with rot in it`);
+          }
+        } finally {
+          await reader.close();
+          await writer?.close();
+        }
+      });
   }
 
   #plan(machine: SimulatedMachine): void {
@@ -97,7 +159,7 @@ class FileHistory {
     }
     await reader.close();
     // A file has no generations: after a reset that was not answered it is empty, or what it was.
-    if (this.#resetting && records.length === 0) this.#model = new Model();
+    if (this.#resetting && records.length === 0) this.#wasReset();
     this.#resetting = false;
     this.#model.recovered(0, 0, records, { isPowerCut: this.#isPowerCut, isWeak: false, mayRefuse: this.#mayRefuse });
     this.#isPowerCut = false;
@@ -108,13 +170,14 @@ class FileHistory {
     const machine = this.#disk.boot();
     this.#machines.push(machine);
     const stop = new AbortController();
-    const model = this.#model;
     const done = (async () => {
       try {
         const reader = await LogReader.open(logPath, { machine });
         for await (const record of reader.read({ live: true, signal: stop.signal })) {
           this.tally.served++;
-          model.served(0, record.seq, Buffer.from(record.bytes).toString());
+          const payload = Buffer.from(record.bytes).toString();
+          const number = Number.parseInt(payload, 10);
+          this.#lives.findLast(({ since }) => since <= number)?.model.served(0, record.seq, payload);
         }
       } catch (error) {
         if (!stop.signal.aborted && !isExpected(error)) throw error;
@@ -165,10 +228,26 @@ class FileHistory {
       await writer.reset();
       if (!machine.running) return;
       this.#resetting = false;
-      this.#model = new Model();
+      this.#wasReset();
     } catch (error) {
       if (!isExpected(error)) throw error;
     }
+  }
+}
+
+async function openWriter(machine: SimulatedMachine): Promise<{ close(): Promise<void> }> {
+  const recordIndex = await RecordIndex.open(indexPath, { machine });
+  try {
+    const writer = await LogWriter.open(logPath, recordIndex, { machine });
+    return {
+      close: async () => {
+        await writer.close();
+        await recordIndex.close();
+      },
+    };
+  } catch (error) {
+    await recordIndex.close();
+    throw error;
   }
 }
 

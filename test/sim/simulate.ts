@@ -1,9 +1,15 @@
 /**
  * One simulated history of a log, decided by a seed: writers that append in every form, roll, trim
- * and reset; a reader of another process that follows live; errors of the disk; and crashes at any
- * operation, those of recovery included. After each crash what is found is held against the model.
+ * and reset; readers of other processes that follow live; errors of the disk; bit rot; and crashes at
+ * any operation, those of recovery included. After each crash what is found is held against the model.
+ *
+ * Where each promise of the design is checked: 1 to 3 in `Model.recovered`, with every sync that a
+ * power cut can take back; 4 in `#refused` and `#acknowledged`; 5 in `Model.served` and `recovered`;
+ * 6 in `#spoil`; 7 in `rotOneBit` and `#open`; 8 by faults planned before opening; 9 in `Model`
+ * (generations, first seqs); 10 in `#trim`; 12 in `#watch` and `#close`.
  */
 import { FileLog } from "../../src/log/file-log.ts";
+import { verify } from "../../src/log/verify.ts";
 import { SeqlogError } from "../../src/errors.ts";
 import { crashAfter, crashBefore, crashDuring, failWith, shortWrite } from "../../src/testing/fault-plan.ts";
 import type { Fault } from "../../src/testing/fault-plan.ts";
@@ -12,16 +18,8 @@ import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 import { type Found, Model } from "./model.ts";
-
-/** What happened in a history. */
-export interface Tally {
-  crashes: number;
-  acknowledged: number;
-  served: number;
-  torn: number;
-  redone: number;
-  poisoned: number;
-}
+import { damageIndex, rotOneBit } from "./rot.ts";
+import { type Tally, emptyTally } from "./tally.ts";
 
 type Text = FileLog<string, string>;
 
@@ -41,12 +39,14 @@ class History {
   readonly #random: SeededRandom;
   readonly #disk: SimulatedDisk;
   readonly #model = new Model();
-  readonly #tally: Tally = { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0 };
+  readonly #tally: Tally = emptyTally();
   readonly #isWeak: boolean;
   readonly #segmentBytes: number;
   #count = 0;
   #isPowerCut = false;
   #mayRefuse = false;
+  /** Whether the writer has said that it is poisoned: what is appended from then on must be refused. */
+  #isPoisoned = false;
 
   constructor(seed: number | string) {
     this.#random = new SeededRandom(seed).fork("history");
@@ -61,6 +61,7 @@ class History {
     for (let i = 0; i < sessions; i++) {
       await this.#session();
       this.#end();
+      await this.#spoil();
     }
     await this.#lastLook();
     return this.#tally;
@@ -76,10 +77,10 @@ class History {
       await this.#check(log);
       writer.faults.clear();
       this.#plan(writer);
-      const stop = this.#random.chance(0.5) ? this.#follow() : undefined;
+      const stops = Array.from({ length: this.#random.pick([0, 1, 1, 3]) }, () => this.#follow());
       await this.#work(log);
-      if (this.#random.chance(0.3)) await log.close();
-      if (stop !== undefined) await stop();
+      if (this.#random.chance(0.3)) await this.#close(log, writer);
+      for (const stop of stops) await stop();
     });
     if (outcome.kind === "failed" && !isExpected(outcome.error)) throw outcome.error;
   }
@@ -100,6 +101,7 @@ class History {
 
   #plan(machine: SimulatedMachine): void {
     if (!this.#machines.includes(machine)) this.#machines.push(machine);
+    this.#watch(machine);
     const random = this.#random;
     const at = machine.operations + random.int(random.pick([20, 60, 200]));
     const fault: Fault = random.pick([
@@ -116,14 +118,81 @@ class History {
     if (fault.kind === "short" || (fault.kind === "error" && fault.errno === "ENOSPC")) this.#mayRefuse = true;
   }
 
+  /** No read may ask for more than a chunk and a record, whatever a damaged length says. */
+  #watch(machine: SimulatedMachine): void {
+    machine.faults.on({ kind: "read" }, ({ path, length }) => {
+      if (length > mostRead) throw new Error(`${path}: a read of ${length} bytes`);
+      return undefined;
+    });
+  }
+
+  /** While nobody runs: record indexes are damaged for good, or a bit of anything else for a look. */
+  async #spoil(): Promise<void> {
+    const random = this.#random;
+    // A power cut may have taken even the directory.
+    const names = this.#disk.list("/").includes(directory.slice(1)) ? this.#disk.list(directory) : [];
+    if (random.chance(0.1)) {
+      const indexes = names.filter((name) => name.endsWith(".idx"));
+      if (indexes.length === 0) return;
+      damageIndex(this.#disk, random, `${directory}/${random.pick(indexes)}`);
+      this.#tally.indexesLost++;
+      return;
+    }
+    // What the record index does not prove, since power was cut or since it is damaged itself, may look torn.
+    if (this.#isPowerCut || this.#tally.indexesLost > 0 || this.#isWeak || !random.chance(0.25)) return;
+    const records = this.#model.placed();
+    const isManifest = random.chance(0.2) || records.length === 0;
+    const target = isManifest ? undefined : random.pick(records);
+    const path = `${directory}/${target?.segment ?? "MANIFEST"}`;
+    const bytes = this.#disk.readFile(path);
+    if (bytes === undefined) return;
+    const length = target === undefined ? bytes.length : 32 + target.payload.length;
+    const offset = (target?.offset ?? 0) + random.int(length);
+    // An interrupted recovery keeps some records in its copy alone.
+    if (offset >= bytes.length || names.some((name) => name.endsWith(".tail"))) return;
+    await rotOneBit(this.#disk, directory, { path, offset, bit: random.int(8) }, (forWriting) =>
+      this.#openRotten(forWriting),
+    );
+    this.#tally.rotten++;
+  }
+
+  async #openRotten(forWriting: boolean): Promise<() => Promise<void>> {
+    const machine = this.#disk.boot();
+    this.#watch(machine);
+    const drive = async <T>(work: () => Promise<T>): Promise<T> => {
+      const outcome = await machine.run(work);
+      if (outcome.kind !== "done") {
+        this.#disk.kill(machine);
+        throw outcome.kind === "failed" ? outcome.error : new Error("died without a fault");
+      }
+      return outcome.value;
+    };
+    const log: Text = await drive(() => FileLog.open(directory, { machine, codec, readOnly: !forWriting }));
+    return () =>
+      drive(async () => {
+        try {
+          for await (const record of log.read()) {
+            if (!this.#model.isRight(record.seq, record.data))
+              throw new Error(`record ${record.seq} was served wrong from a log with rot in it`);
+          }
+        } finally {
+          await log.close();
+        }
+      });
+  }
+
   async #open(machine: SimulatedMachine): Promise<Text> {
+    this.#isPoisoned = false;
     const durability = this.#isWeak ? this.#random.pick(["os", { intervalMs: 5 }] as const) : "record";
     const options = { machine, codec, durability, segmentBytes: this.#segmentBytes } as const;
     const log = this.#random.chance(0.5)
       ? FileLog.openSync(directory, options)
       : await FileLog.open(directory, options);
-    this.#tally.torn += log.recovery.tornBytes;
-    this.#tally.redone += log.recovery.redone;
+    const { tornBytes, redone, savedAs } = log.recovery;
+    this.#tally.torn += tornBytes;
+    this.#tally.redone += redone;
+    if (tornBytes > 0 && this.#disk.readFile(savedAs ?? "")?.length !== tornBytes)
+      throw new Error(`${tornBytes} bytes were cut off, and ${savedAs} does not hold them`);
     return log;
   }
 
@@ -149,19 +218,29 @@ class History {
       throw new Error(`next seq ${log.nextSeq}, expected ${this.#model.nextSeq}`);
   }
 
+  /** Ends the writer's life in order: no descriptor stays open. */
+  async #close(log: Text, machine: SimulatedMachine): Promise<void> {
+    await log.close();
+    if (machine.running && machine.openFiles > 0) throw new Error(`${machine.openFiles} descriptors are left`);
+  }
+
   /** Follows the log live as another process; what it is served must survive. Returns how to stop. */
   #follow(): () => Promise<void> {
     const machine = this.#disk.boot();
     this.#machines.push(machine);
+    this.#watch(machine);
+    if (this.#random.chance(0.1)) machine.faults.at(this.#random.int(40), failWith("EIO"));
+    const inBatches = this.#random.chance(0.3);
     const stop = new AbortController();
     const done = (async () => {
       try {
         const log: Text = await FileLog.open(directory, { machine, codec, readOnly: true });
         const { generation } = log;
-        for await (const record of log.read({ live: true, signal: stop.signal })) {
-          this.#model.served(generation, record.seq, record.data);
-          this.#tally.served++;
-        }
+        const options = { live: true, signal: stop.signal } as const;
+        if (!inBatches) for await (const record of log.read(options)) this.#served(generation, record);
+        else
+          for await (const batch of log.readBatches(options))
+            for (const record of batch) this.#served(generation, record);
       } catch (error) {
         if (!stop.signal.aborted && !isExpected(error)) throw error;
       }
@@ -171,6 +250,11 @@ class History {
       stop.abort();
       await done;
     };
+  }
+
+  #served(generation: number, record: { readonly seq: number; readonly data: string }): void {
+    this.#model.served(generation, record.seq, record.data);
+    this.#tally.served++;
   }
 
   async #work(log: Text): Promise<void> {
@@ -186,9 +270,25 @@ class History {
       else if (kind === 16) await this.#flush(log, inFlight);
       else if (kind === 17) await this.#trim(log);
       else if (kind === 18 && this.#random.chance(0.3)) await this.#reset(log, inFlight);
+      else if (kind === 18) this.#openSecond();
       else if (kind === 19) this.#disk.clock.jump(this.#random.int(20_000) - 10_000);
     }
     await Promise.all(inFlight);
+  }
+
+  /** Where one writes, no other process gets in. */
+  #openSecond(): void {
+    if (this.#writer?.running !== true) return;
+    const machine = this.#disk.boot();
+    try {
+      FileLog.openSync(directory, { machine });
+    } catch (error) {
+      if (SeqlogError.is(error, "SEQLOG_LOCKED")) return;
+      throw error;
+    } finally {
+      this.#disk.kill(machine);
+    }
+    throw new Error("two writers have the log open");
   }
 
   #payload(): string {
@@ -198,9 +298,11 @@ class History {
 
   async #append(log: Text): Promise<void> {
     const payload = this.#payload();
+    const isPoisoned = this.#isPoisoned;
     this.#model.submitted([payload]);
     try {
       const { seq, id, segment, offset } = await log.append(payload);
+      this.#ensureHealthy(isPoisoned, seq);
       this.#model.acknowledged(seq, { payload, id, segment, offset }, !this.#isWeak);
       this.#tally.acknowledged++;
     } catch (error) {
@@ -210,13 +312,24 @@ class History {
 
   async #appendBatch(log: Text): Promise<void> {
     const payloads = Array.from({ length: this.#random.int(5) + 1 }, () => this.#payload());
-    this.#model.submitted(payloads);
+    const isPoisoned = this.#isPoisoned;
+    // A wrong guess must append nothing.
+    const expectedSeq = this.#random.chance(0.1) ? asSeq(log.nextSeq + this.#random.int(3)) : undefined;
+    this.#model.submitted(payloads, expectedSeq !== undefined);
     try {
-      const range = await log.appendBatch(payloads);
+      const range = await log.appendBatch(payloads, expectedSeq === undefined ? {} : { expectedSeq });
+      this.#ensureHealthy(isPoisoned, range.first);
+      if (expectedSeq !== undefined && expectedSeq !== range.first)
+        throw new Error(`appended at ${range.first}, only to be appended at ${expectedSeq}`);
       this.#acknowledgedRange(log, range.first, payloads);
     } catch (error) {
       this.#refused(error, payloads);
     }
+  }
+
+  /** After a failed write nothing is acknowledged that was appended later. */
+  #ensureHealthy(wasPoisoned: boolean, seq: number): void {
+    if (wasPoisoned) throw new Error(`record ${seq} was acknowledged by a poisoned log`);
   }
 
   #appendSync(log: Text): void {
@@ -224,7 +337,9 @@ class History {
       const payload = this.#payload();
       this.#model.submitted([payload]);
       try {
-        this.#acknowledgedRange(log, log.appendSync(payload).seq, [payload]);
+        const { seq } = log.appendSync(payload);
+        this.#ensureHealthy(this.#isPoisoned, seq);
+        this.#acknowledgedRange(log, seq, [payload]);
       } catch (error) {
         this.#refused(error, [payload]);
       }
@@ -232,7 +347,9 @@ class History {
       const payloads = [this.#payload(), this.#payload()];
       this.#model.submitted(payloads);
       try {
-        this.#acknowledgedRange(log, log.appendBatchSync(payloads).first, payloads);
+        const { first } = log.appendBatchSync(payloads);
+        this.#ensureHealthy(this.#isPoisoned, first);
+        this.#acknowledgedRange(log, first, payloads);
       } catch (error) {
         this.#refused(error, payloads);
       }
@@ -252,7 +369,11 @@ class History {
     // What a process says after its end, nobody hears.
     if (this.#writer?.running !== true) return;
     if (SeqlogError.is(error, "SEQLOG_NO_SPACE")) return this.#model.undone(payloads);
-    if (SeqlogError.is(error, "SEQLOG_POISONED")) this.#tally.poisoned++;
+    if (SeqlogError.is(error, "SEQLOG_CONFLICT")) return this.#model.refused(payloads);
+    if (SeqlogError.is(error, "SEQLOG_POISONED")) {
+      this.#tally.poisoned++;
+      this.#isPoisoned = true;
+    }
     if (!isExpected(error)) throw error;
   }
 
@@ -307,6 +428,27 @@ class History {
     }
   }
 
+  /** What the tools for people say of a log that is in order, and a copy of it. */
+  async #lookAround(machine: SimulatedMachine): Promise<void> {
+    const report = await verify(directory, { machine });
+    const count = this.#model.nextSeq - this.#model.firstSeq;
+    // What rotted inside a record index stays until somebody has it rebuilt.
+    const isOk = report.ok || (this.#tally.indexesLost > 0 && report.damage.every(({ file }) => file.endsWith(".idx")));
+    if (!isOk || report.records !== count)
+      throw new Error(`verify found ${report.records} of ${count} records: ${JSON.stringify(report.damage)}`);
+    const log: Text = await FileLog.open(directory, { machine, codec, readOnly: true });
+    await log.copyTo("/copy");
+    await log.close();
+    const copy: Text = await FileLog.open("/copy", { machine, codec, readOnly: true });
+    let copied = 0;
+    for await (const record of copy.read()) {
+      if (!this.#model.isRight(record.seq, record.data)) throw new Error(`record ${record.seq} was copied wrong`);
+      copied++;
+    }
+    if (copied !== count) throw new Error(`${copied} of ${count} records were copied`);
+    await copy.close();
+  }
+
   /** After the last crash, on a disk without faults, everything must be there, and the log go on. */
   async #lastLook(): Promise<void> {
     const machine = this.#disk.boot();
@@ -315,7 +457,8 @@ class History {
       const log = await this.#open(machine);
       await this.#check(log);
       await this.#append(log);
-      await log.close();
+      await this.#close(log, machine);
+      if (this.#random.chance(0.2)) await this.#lookAround(machine);
       const again = await FileLog.open(directory, { machine, codec, readOnly: true });
       if (again.nextSeq !== this.#model.nextSeq)
         throw new Error(`closed with ${this.#model.nextSeq}, read ${again.nextSeq}`);
@@ -325,6 +468,9 @@ class History {
     if (outcome.kind === "died") throw new Error("the last look died without a fault");
   }
 }
+
+/** Of simulated records and of chunks none is larger. */
+const mostRead = 2 * 1024 * 1024;
 
 function placeOf(log: Text, seq: number): { id: string; segment: string; offset: number } | undefined {
   let record: ReturnType<Text["getSync"]>;
