@@ -54,7 +54,7 @@ export async function rotOneBit(
     } catch (error) {
       if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
       if (readAll === undefined) ensureSame(before, contents(disk, directory), where);
-      if (disk.readFile(path)?.[offset] !== rotten) throw new Error(`${where} is not there any more`);
+      if (disk.readFile(path)?.[offset] !== rotten) throw new Error(`${where} is not there any more`, { cause: error });
       continue;
     }
     throw new Error(`${where} was turned over, and nobody noticed; for writing: ${forWriting}`);

@@ -222,6 +222,8 @@ class History {
   async #close(log: Text, machine: SimulatedMachine): Promise<void> {
     await log.close();
     if (machine.running && machine.openFiles > 0) throw new Error(`${machine.openFiles} descriptors are left`);
+    // Whoever unlinks it lets a second writer in that locks another file of this name.
+    if (machine.running && !this.#disk.list(directory).includes("LOCK")) throw new Error("the lock file is gone");
   }
 
   /** Follows the log live as another process; what it is served must survive. Returns how to stop. */

@@ -1,0 +1,87 @@
+/**
+ * `npm run test:mutants`: builds the product once for each fault of mutants.ts and lets the checks
+ * look for it. Fails when one survives, or when they find something in the product as it is.
+ *
+ *   npm run test:mutants                          all of them
+ *   npm run test:mutants -- --only "short write"  those whose names hold this
+ *   npm run test:mutants -- --histories 20000     look longer
+ */
+import { fork } from "node:child_process";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { applyEdits } from "./apply.ts";
+import type { Finding } from "./check.ts";
+import { type Mutant, mutants } from "./mutants.ts";
+
+/** A mutant that makes the checks hang is found out too, but only by the clock. */
+const patienceMs = 180_000;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    histories: { type: "string", default: "8000" },
+  },
+});
+
+async function build({ name, edits }: Mutant): Promise<string> {
+  const directory = join(".cache", "mutants", name.replaceAll(/[^a-z]+/gi, "-"));
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  for (const folder of ["src", "test/sim", "test/mutants"])
+    cpSync(folder, join(directory, folder), { recursive: true });
+  applyEdits(join(directory, "src"), edits);
+  const tsconfig = {
+    extends: "../../../tsconfig.sim.json",
+    compilerOptions: { rootDir: ".", outDir: "out", noCheck: true },
+    include: ["test/mutants/check.ts"],
+  };
+  writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(tsconfig));
+  await promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "-p", directory]);
+  return join(directory, "out", "test", "mutants", "check.js");
+}
+
+/** Lets the checks look at a build. Undefined when they found nothing. */
+function look(program: string): Promise<Finding | undefined> {
+  return new Promise((resolve) => {
+    const child = fork(program, [values.histories], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    let found: Finding = { by: "the end of its process", message: "it ended without an answer" };
+    const timer = setTimeout(() => {
+      found = { by: "its hanging", message: `no end within ${patienceMs / 1000} s` };
+      child.kill("SIGKILL");
+    }, patienceMs);
+    child.once("message", (message: Finding) => {
+      found = message;
+      child.disconnect();
+    });
+    child.once("exit", () => {
+      clearTimeout(timer);
+      resolve(found.by === "" ? undefined : found);
+    });
+  });
+}
+
+async function examine(mutant: Mutant): Promise<boolean> {
+  const found = await look(await build(mutant));
+  const shown = found === undefined ? "SURVIVED" : `caught by ${found.by}: ${found.message.slice(0, 110)}`;
+  console.log(`${mutant.name} (promise ${mutant.breaks})\n    ${shown}`);
+  return found !== undefined;
+}
+
+const chosen = mutants.filter(({ name }) => name.includes(values.only));
+if (chosen.length === 0) throw new Error(`no mutant's name holds ${JSON.stringify(values.only)}`);
+const begun = performance.now();
+const waiting = [...chosen];
+let caught = 0;
+const workers = Array.from({ length: availableParallelism() }, async () => {
+  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+    if (await examine(mutant)) caught++;
+  }
+});
+const control = await look(await build({ name: "control", breaks: 0, edits: [] }));
+console.log(`the product as it is: ${control === undefined ? "nothing found" : `${control.by}: ${control.message}`}`);
+await Promise.all(workers);
+console.log(`${caught} of ${chosen.length} mutants caught, ${Math.round((performance.now() - begun) / 1000)} s`);
+if (caught < chosen.length || control !== undefined) process.exitCode = 1;
