@@ -1,4 +1,5 @@
 /** Runs in a process of its own, built from a mutant: looks for a broken promise and tells where it found one. */
+import { issues } from "../issues/issues.ts";
 import { simulateFile } from "../sim/simulate-file.ts";
 import { simulate } from "../sim/simulate.ts";
 
@@ -10,16 +11,28 @@ export interface Finding {
 }
 
 async function check(histories: number): Promise<Finding | undefined> {
+  for (const { name, run } of issues) {
+    try {
+      await run();
+    } catch (error) {
+      return { by: `test/issues, ${JSON.stringify(name)}`, message: messageOf(error) };
+    }
+  }
   for (let seed = 0; seed < histories; seed++) {
+    if (seed % 100 === 0) process.send?.("alive");
     for (const run of [simulate, simulateFile]) {
       try {
         await run(seed);
       } catch (error) {
-        return { by: `simulated history ${seed}`, message: (error as Error).message };
+        return { by: `simulated history ${seed}`, message: messageOf(error) };
       }
     }
   }
   return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const found = await check(Number(process.argv[2]));

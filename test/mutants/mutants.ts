@@ -223,7 +223,7 @@ export const mutants: readonly Mutant[] = [
         find: `    yield* saveTail(storage, file, action.redoFrom.offset, action.end, action.redoFrom.seq);
     yield* redoTail(storage, file, index);`,
         replace: `    file.fsyncSync();
-    yield* indexAnew(file, index, { seq: known.base, offset: 0 }, action.end);`,
+    yield* indexAnew(file, index, action.redoFrom, action.end);`,
       },
     ],
   },

@@ -6,8 +6,7 @@
  *   npm run test:mutants -- --only "short write"  those whose names hold this
  *   npm run test:mutants -- --histories 20000     look longer
  */
-import { fork } from "node:child_process";
-import { execFile } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -16,8 +15,8 @@ import { applyEdits } from "./apply.ts";
 import type { Finding } from "./check.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 
-/** A mutant that makes the checks hang is found out too, but only by the clock. */
-const patienceMs = 180_000;
+/** A mutant that makes the checks hang is found out too, but only by the clock: 100 histories take a second. */
+const patienceMs = 120_000;
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +29,7 @@ async function build({ name, edits }: Mutant): Promise<string> {
   const directory = join(".cache", "mutants", name.replaceAll(/[^a-z]+/gi, "-"));
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  for (const folder of ["src", "test/sim", "test/mutants"])
+  for (const folder of ["src", "test/issues", "test/sim", "test/mutants"])
     cpSync(folder, join(directory, folder), { recursive: true });
   applyEdits(join(directory, "src"), edits);
   const tsconfig = {
@@ -48,13 +47,19 @@ function look(program: string): Promise<Finding | undefined> {
   return new Promise((resolve) => {
     const child = fork(program, [values.histories], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     let found: Finding = { by: "the end of its process", message: "it ended without an answer" };
-    const timer = setTimeout(() => {
-      found = { by: "its hanging", message: `no end within ${patienceMs / 1000} s` };
+    const giveUp = (): void => {
+      found = { by: "its hanging", message: `no sign of life for ${patienceMs / 1000} s` };
       child.kill("SIGKILL");
-    }, patienceMs);
-    child.once("message", (message: Finding) => {
-      found = message;
-      child.disconnect();
+    };
+    let timer = setTimeout(giveUp, patienceMs);
+    child.on("message", (message: Finding | "alive") => {
+      clearTimeout(timer);
+      if (message === "alive") {
+        timer = setTimeout(giveUp, patienceMs);
+      } else {
+        found = message;
+        child.disconnect();
+      }
     });
     child.once("exit", () => {
       clearTimeout(timer);

@@ -23,9 +23,3 @@ test.each([
   for (const [what, count] of Object.entries(total))
     expect({ what, isMuch: count > 200 }).toEqual({ what, isMuch: true });
 });
-
-// Each of these broke a promise once: what was wrong is in the commit that added it.
-test.each([1018341])("history %i", async (seed) => {
-  const tallies = [await simulate(seed), await simulateFile(seed)];
-  expect(tallies.every(({ crashes }) => crashes > 0)).toBe(true);
-});
