@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { maxDataLength } from "../format/record.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
+import { conflictError } from "../segment/batch.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import {
   type RecoveryReport,
@@ -145,7 +146,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   ) {
     this.location = view.location;
     this.recovery = recovery;
-    this.supports = { sync: true, findById: view.manifest.idVersion === 7, durability: "disk" };
+    this.supports = { sync: true, findById: view.manifest.idVersion === 7, dense: true, durability: "disk" };
     this.#machine = machine;
     this.#view = view;
     this.#codec = codec;
@@ -290,12 +291,13 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   ): void {
     const writer = this.#writer();
     if (!Array.isArray(data)) throw new TypeError(`appendBatch takes an array, got ${typeof data}`);
-    const encoded = Array.from(data, (item: In) => this.#encode(item));
-    if (encoded.length === 0) {
-      const { nextSeq } = this;
-      return resolve({ first: nextSeq, last: nextSeq, count: 0 });
-    }
     const expectedSeq = expectedSeqOf(options);
+    const encoded = Array.from(data, (item: In) => this.#encodeApart(item));
+    if (encoded.length === 0) {
+      const { nextSeq } = writer.queue;
+      if (expectedSeq >= 0 && expectedSeq !== nextSeq) throw conflictError(expectedSeq, nextSeq);
+      return resolve({ first: asSeq(nextSeq), last: asSeq(nextSeq), count: 0 });
+    }
     const waiter = new RangeWaiter(encoded.length, expectedSeq, resolve, reject);
     writer.queue.addAll(encoded, expectedSeq, (first) => waiter.part(first), isBlocking);
   }
@@ -316,6 +318,12 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
 
   #encode(data: In): Uint8Array | string {
     return this.#codec === undefined ? (data as Uint8Array | string) : this.#codec.encode(data);
+  }
+
+  /** For a batch all is encoded before any of it is copied, and a codec may use one buffer again and again. */
+  #encodeApart(data: In): Uint8Array | string {
+    const encoded = this.#encode(data);
+    return this.#codec === undefined || !(encoded instanceof Uint8Array) ? encoded : new Uint8Array(encoded);
   }
 
   /**

@@ -1,4 +1,10 @@
-/** The contract of every log, on whatever it is kept. */
+/**
+ * The contract of every log, on whatever it is kept. The conformance suite of `seqlog/testing` is
+ * this file as tests: what it says of a member holds for all logs, and where logs may differ
+ * `supports` tells.
+ *
+ * Failures are rejections, never thrown from a call that returns a promise.
+ */
 import type { Offset, Seq, SeqLike } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
@@ -36,10 +42,18 @@ export interface AppendOptions {
 
 /** What a log can do. */
 export interface LogCapabilities {
-  /** Whether it has the blocking calls of `FileLog`. */
+  /** Whether it has the blocking calls of `FileLog`: `appendSync`, `appendBatchSync`, `getSync`, `closeSync`. */
   readonly sync: boolean;
-  /** Whether `find` looks an id up without going through all records. */
+  /**
+   * Whether `find` looks an id up without going through all records. Where it does not, `find` may
+   * take as long as reading the log, or be SEQLOG_UNSUPPORTED.
+   */
   readonly findById: boolean;
+  /**
+   * Whether every seq from `firstSeq` up to `nextSeq` has a record. Where it is false there are
+   * holes: `get` gives undefined for them, reads pass over them, and `stats().records` counts only records.
+   */
+  readonly dense: boolean;
   /** Where an acknowledged record is. */
   readonly durability: "disk" | "replicated" | "memory";
 }
@@ -61,25 +75,74 @@ export type DataOut<In> = Uint8Array extends In ? Uint8Array : In;
 export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   /** Where it is. */
   readonly location: string;
-  /** The first record that was not removed. */
+  /** The first record that was not removed; `nextSeq` when there is none. */
   readonly firstSeq: Seq;
   /** The seq after the last acknowledged record. */
   readonly nextSeq: Seq;
   /** Grows with each reset; seqs are never reused within one. */
   readonly generation: number;
+  /** What it can do. */
   readonly supports: LogCapabilities;
+  /**
+   * Appends one record; resolves when it is as durable as `supports.durability` says, and is there
+   * for every read from then on. The data is copied before this returns. Empty data is a record.
+   * Records get their seqs in the order of the calls.
+   *
+   * @throws {TypeError} for data that is neither bytes nor well-formed text, or that the codec refuses; {RangeError} when it is too large
+   * @throws SEQLOG_CONFLICT, SEQLOG_QUEUE_FULL, SEQLOG_READ_ONLY, SEQLOG_CLOSED
+   */
   append(data: In, options?: AppendOptions): Promise<Appended>;
+  /**
+   * Appends many records, one behind the other. When the input is at fault nothing is appended; a
+   * crash may leave the first of them.
+   *
+   * @throws as `append`
+   */
   appendBatch(data: readonly In[], options?: AppendOptions): Promise<AppendedRange>;
+  /** Resolves when there is room to append; a signal ends the wait with its reason. @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED */
   ready(signal?: AbortSignal): Promise<void>;
+  /** Resolves when all that was appended before is acknowledged and durable. @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED */
   flush(): Promise<void>;
+  /** One record; undefined where there is none yet. @throws {RangeError} for what is no seq; SEQLOG_TRIMMED, SEQLOG_CLOSED */
   get(seq: SeqLike): Promise<LogRecord<Out> | undefined>;
+  /** The record with an id; undefined where there is none. @throws {TypeError} for what is no UUID; SEQLOG_CLOSED */
   find(id: string): Promise<LogRecord<Out> | undefined>;
+  /**
+   * The first record at or after a time; `nextSeq` when all are older.
+   * @throws {RangeError} for an invalid Date; SEQLOG_UNSUPPORTED where ids hold no time; SEQLOG_CLOSED
+   */
   seqAt(time: Date): Promise<Seq>;
+  /**
+   * Reads records in order; see {@link ReadOptions}. A read without `live` ends where the log ended
+   * at its first step. An abort rejects the next step with `signal.reason`; `close` ends live reads
+   * normally and rejects finite ones. A finished read stays finished. Bytes that were handed out are
+   * never overwritten. No read passes over a record in silence.
+   *
+   * @throws {TypeError}, {RangeError} for wrong options, at the call or at the first step
+   * @throws SEQLOG_TRIMMED, SEQLOG_RESET, SEQLOG_CLOSED
+   */
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord<Out>>;
+  /** As `read`, in batches of at most `maxBytes` of data, or of one record. */
   readBatches(options?: ReadOptions & { readonly maxBytes?: number }): AsyncIterableIterator<RecordBatch<Out>>;
+  /** Counts of what is there. @throws SEQLOG_CLOSED */
   stats(): Promise<LogStats>;
+  /**
+   * Removes records from the front, none at or after a position: as many as the log can without
+   * taking its storage apart (a directory log only whole segments). Resolves with how many went.
+   *
+   * @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED
+   */
   trim(options: { readonly before: Position }): Promise<{ readonly removed: number }>;
+  /**
+   * Removes all records: the next one gets seq 0 of a new generation. Appends made before are
+   * acknowledged, and removed; appends made after belong to the new generation. Live reads end with
+   * SEQLOG_RESET; no read goes on from one generation into the next.
+   *
+   * @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED
+   */
   reset(): Promise<void>;
+  /** Waits for what was appended, ends live reads, refuses what comes. Closing twice is fine. */
   close(): Promise<void>;
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

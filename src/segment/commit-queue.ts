@@ -87,7 +87,6 @@ export class CommitQueue {
   #pendingBytes = 0;
   #accepted = 0;
   #poison: Error | undefined;
-  /** The seq of the next record to be appended, if all before it get through. */
   #nextSeq: number;
   #isPaused = false;
   /** The next seq when the queue was paused: another one at `resume` means that the log was reset. */
@@ -100,6 +99,11 @@ export class CommitQueue {
     this.#ids = ids;
     this.#limits = limits;
     this.#nextSeq = host.current().nextSeq;
+  }
+
+  /** The seq that the next record to be appended gets, if all before it get through. */
+  get nextSeq(): number {
+    return this.#nextSeq;
   }
 
   /** Bytes accepted and not yet acknowledged. */

@@ -18,7 +18,11 @@ import { OperationLog } from "./operation-log.ts";
 import type { Operation, OperationKind } from "./operation-log.ts";
 
 /**
- * The machine with its storage behind faults.
+ * The machine with its storage behind faults; all else is passed on. Without a plan nothing fails
+ * until rules are added to `storage.faults`; operations are counted in any case.
+ *
+ * Of the writes to a segment those of records made by `append` run in the background; the others lay
+ * zeros ahead, and a log does not mind when they fail.
  *
  * @example
  * ```ts
@@ -27,8 +31,11 @@ import type { Operation, OperationKind } from "./operation-log.ts";
  *
  * const { machine, storage } = withFaults(nodeMachine);
  * const log = await openLog("./full", { machine });
- * storage.faults.on({ kind: "write", path: ".log" }, failWith("ENOSPC"));
- * await log.append("refused").catch((error: unknown) => console.log(error));
+ * storage.faults.on({ kind: "write", path: ".log" }, ({ background }) =>
+ *   background ? failWith("ENOSPC") : undefined,
+ * );
+ * const refusal = await log.append("refused").catch((error: unknown) => error);
+ * if (!(refusal instanceof Error)) throw new Error("the disk was not full");
  * await log.append("there is room again");
  * await log.close();
  * console.log(storage.operations.count("write", ".log"));
@@ -43,8 +50,14 @@ export function withFaults(
   return { machine: { storage, clock, random, owner, isAlive: (pid) => machine.isAlive(pid) }, storage };
 }
 
-/** A {@link Storage} that passes everything on, but for the faults. */
+/**
+ * A {@link Storage} that passes everything on, but for the faults. Made by {@link withFaults}; the
+ * constructor is for those who put a machine together themselves.
+ *
+ * @throws {SimulatedCrash} from every operation at and after a crash of the plan; {SeqlogError} as the errno of an error of the plan stands for
+ */
 export class FaultInjectingStorage implements Storage {
+  /** What was asked of it, in order. */
   readonly operations: OperationLog = new OperationLog();
   readonly #inner: Storage;
   readonly #clock: Clock;

@@ -35,13 +35,13 @@ export interface CrashFault {
   readonly written: number;
 }
 
-/** What is to happen to an operation. */
+/** What is to happen to an operation: {@link failWith}, {@link shortWrite}, {@link crashBefore}, {@link crashAfter}, {@link crashDuring}. */
 export type Fault = ErrorFault | ShortFault | CrashFault;
 
 /** Which operations a rule is about: all conditions that are given must hold. */
 export interface FaultMatch {
   readonly kind?: OperationKind | readonly OperationKind[];
-  /** The end of the path, or a pattern. */
+  /** The end of the path, or a pattern. Of a rename the path is the old name. */
   readonly path?: string | RegExp;
   /** How many matching operations pass before the first fault; 0 by default. */
   readonly skip?: number;
@@ -61,12 +61,16 @@ interface Rule {
   left: number;
 }
 
-/** Fails with `errno`; `written` as {@link Fault} says. */
+/**
+ * Fails with `errno`, such as `"EIO"` or `"ENOSPC"`. Of a write the first `written` bytes are in the
+ * file all the same; of an fsync on a simulated disk that many dirty sectors reached the medium. The
+ * log's answer depends on the errno: SEQLOG_NO_SPACE for a full disk (ENOSPC, EDQUOT, EFBIG), else SEQLOG_IO or SEQLOG_POISONED.
+ */
 export function failWith(errno: string, written = 0): ErrorFault {
   return { kind: "error", errno, written };
 }
 
-/** Writes only the first `written` bytes, without an error. */
+/** Writes only the first `written` bytes, without an error. On what is no write it changes nothing. */
 export function shortWrite(written: number): ShortFault {
   return { kind: "short", written };
 }
@@ -104,7 +108,7 @@ export class FaultPlan {
     this.#random = random;
   }
 
-  /** A fault at the operation with this number. */
+  /** A fault at the operation with this number: 0 is the machine's first, `machine.operations` its next. */
   at(number: number, fault: Fault): this {
     this.#byNumber.set(number, fault);
     return this;

@@ -42,7 +42,10 @@ export interface Operation {
   fault: Fault | undefined;
 }
 
-/** The operations so far, of one disk or one storage. */
+/**
+ * The operations so far, of one disk or one storage: `disk.operations`, `storage.operations`. The
+ * entries take memory without bound; `clear` frees it, `keepLog: false` on a disk keeps none.
+ */
 export class OperationLog {
   /** By kind, since the start or the last `clear`. */
   readonly counts: Record<OperationKind, number> = noCounts();
@@ -59,7 +62,7 @@ export class OperationLog {
     if (this.#keepEntries) this.entries.push(operation);
   }
 
-  /** How many operations of this kind there were on paths that end so, or match. */
+  /** How many of the `entries` are of this kind and on a path that ends so, or matches: 0 in a log without entries. */
   count(kind: OperationKind, path: string | RegExp = ""): number {
     let found = 0;
     for (const entry of this.entries) {

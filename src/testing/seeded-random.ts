@@ -9,7 +9,18 @@
  */
 import type { Random } from "../storage/storage.ts";
 
-/** A deterministic source of numbers and bytes. */
+/**
+ * A deterministic source of numbers and bytes.
+ *
+ * @example
+ * ```ts
+ * import { SeededRandom } from "seqlog/testing";
+ *
+ * const random = new SeededRandom("a run to repeat");
+ * const sizes = random.fork("sizes");
+ * console.log(random.pick(["append", "read"]), sizes.int(100), new SeededRandom(random.seed).chance(0.5));
+ * ```
+ */
 export class SeededRandom implements Random {
   /** What to give to the constructor for the same numbers again. */
   readonly seed: string;

@@ -32,7 +32,20 @@ const maxTimers = 1_000_000;
 /** Empty turns before `runUntil` gives up: code that loads a module lazily takes some real ones. */
 const patienceTurns = 1_000;
 
-/** A {@link Clock} for simulations. */
+/**
+ * A {@link Clock} for simulations; `disk.clock` is the one of a simulated disk.
+ *
+ * @example
+ * ```ts
+ * import { SimulatedDisk } from "seqlog/testing";
+ *
+ * const { clock } = new SimulatedDisk({ startMs: Date.UTC(2026, 0, 1) });
+ * clock.after(1000, () => console.log(new Date(clock.now()).toISOString())); // 2026-01-01T00:00:01.000Z
+ * await clock.advance(1500);
+ * clock.jump(-60_000); // the wall clock is set back a minute; no timer runs
+ * console.log(clock.timers); // 0
+ * ```
+ */
 export class SimulatedClock implements Clock {
   readonly #scheduler: Scheduler;
   readonly #timers = new Set<Timer>();

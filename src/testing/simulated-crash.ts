@@ -5,7 +5,10 @@
  */
 import type { Operation } from "./operation-log.ts";
 
-/** Thrown by the operation at which a machine ended, and by each one after it. */
+/**
+ * Thrown by the operation at which a machine ended, and by each one after it. A program under test
+ * needs no code for it: nothing that it does when it sees one has an effect.
+ */
 export class SimulatedCrash extends Error {
   override readonly name = "SimulatedCrash";
   /** Where the fault plan ended the machine; undefined when the test did. */

@@ -42,7 +42,7 @@ export interface SimulatedDiskOptions {
   readonly hasLocks?: boolean;
   /** The probability that a watch is not told of a change; 0 by default. */
   readonly watchMissChance?: number;
-  /** What the clock says at first, in milliseconds since 1970. */
+  /** What the clock says at first, in milliseconds since 1970; the start of 2026 by default. */
   readonly startMs?: number;
   /** Whether `log` lists every operation; true by default. Counters there are in any case. */
   readonly keepLog?: boolean;
@@ -134,7 +134,7 @@ export class SimulatedDisk {
     return this.operations.entries;
   }
 
-  /** Bytes that the files together may have. May be changed at any time. */
+  /** Bytes that the files together may have. May be changed at any time; what is there already stays. */
   get capacity(): number {
     return this.#space.capacity;
   }
@@ -190,19 +190,25 @@ export class SimulatedDisk {
     drop(this.#root);
   }
 
-  /** Drives everything until `promise` is settled; see {@link SimulatedClock.runUntil}. */
+  /**
+   * Drives everything until `promise` is settled; see {@link SimulatedClock.runUntil}.
+   * @throws {Error} when nothing is left to run and it is still pending
+   */
   runUntil<T>(promise: Promise<T>): Promise<T> {
     return this.clock.runUntil(promise);
   }
 
-  /** The bytes of a file, as reads return them or as a power cut leaves them that loses all it can. */
+  /** The bytes of a file, as reads return them or as a power cut leaves them that loses all it can; undefined where there is no file. */
   readFile(path: string, from: "cache" | "medium" = "cache"): Uint8Array | undefined {
     const node = nodeAt(this.#root, path, from);
     if (!(node instanceof SimulatedInode)) return undefined;
     return from === "cache" ? node.cachedBytes() : node.durableBytes();
   }
 
-  /** Puts a file in place of what is there, durably, with every name of its directory. Makes the directory. */
+  /**
+   * Puts a file in place of what is there, durably, with every name of its directory. Makes the directory.
+   * @throws {RangeError} when the path is a directory
+   */
   writeFile(path: string, bytes: Uint8Array): void {
     if (nodeAt(this.#root, path) instanceof SimulatedDirectory) throw new RangeError(`${path} is a directory`);
     makeDirectories(this.#root, `${path}/..`, this.#host.newDirectory);
@@ -215,12 +221,15 @@ export class SimulatedDisk {
     directory.sync();
   }
 
-  /** The names in a directory, sorted. */
+  /** The names in a directory, sorted. @throws SEQLOG_NOT_FOUND where there is none, SEQLOG_IO where it is a file */
   list(directory: string): string[] {
     return directoryAt(this.#root, directory, "readdir").names().sort();
   }
 
-  /** Bit rot: turns over one bit of a file, in the page cache and on the medium. */
+  /**
+   * Bit rot: turns over one bit (0 to 7) of the byte at `offset` of a file, in the page cache and on the medium.
+   * @throws {RangeError} when there is no such file or byte
+   */
   flipBit(path: string, offset: number, bit: number): void {
     const node = nodeAt(this.#root, path);
     if (!(node instanceof SimulatedInode)) throw new RangeError(`${path} is not a file`);

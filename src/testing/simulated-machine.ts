@@ -14,7 +14,23 @@ export type Outcome<T> =
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "died"; readonly crash: SimulatedCrash };
 
-/** A {@link Machine} that can end. */
+/**
+ * A {@link Machine} that can end. Made by `SimulatedDisk.boot`; goes to `openLog` as `{ machine }`.
+ *
+ * @example
+ * ```ts
+ * import { openLog } from "seqlog";
+ * import { SimulatedDisk, crashAfter } from "seqlog/testing";
+ *
+ * const machine = new SimulatedDisk().boot();
+ * machine.faults.on({ kind: "write", path: ".log" }, crashAfter);
+ * const outcome = await machine.run(async () => {
+ *   const log = await openLog("/events", { machine });
+ *   await log.append("the process ends in here");
+ * });
+ * console.log(outcome.kind, machine.running); // died false
+ * ```
+ */
 export class SimulatedMachine implements Machine {
   readonly storage: Storage;
   readonly clock: Clock;

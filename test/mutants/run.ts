@@ -16,12 +16,12 @@ import type { Finding } from "./check.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 
 /** A mutant that makes the checks hang is found out too, but only by the clock: 100 histories take a second. */
-const patienceMs = 120_000;
+const patienceMs = 60_000;
 
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
-    histories: { type: "string", default: "8000" },
+    histories: { type: "string", default: "4000" },
   },
 });
 
@@ -44,9 +44,9 @@ async function build({ name, edits }: Mutant): Promise<string> {
 
 /** Lets the checks look at a build. Undefined when they found nothing. */
 function look(program: string): Promise<Finding | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child = fork(program, [values.histories], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
-    let found: Finding = { by: "the end of its process", message: "it ended without an answer" };
+    let found: Finding | undefined;
     const giveUp = (): void => {
       found = { by: "its hanging", message: `no sign of life for ${patienceMs / 1000} s` };
       child.kill("SIGKILL");
@@ -61,9 +61,10 @@ function look(program: string): Promise<Finding | undefined> {
         child.disconnect();
       }
     });
-    child.once("exit", () => {
+    child.once("exit", (code) => {
       clearTimeout(timer);
-      resolve(found.by === "" ? undefined : found);
+      if (found === undefined) reject(new Error(`${program} ended with ${code} and without an answer`));
+      else resolve(found.by === "" ? undefined : found);
     });
   });
 }
