@@ -29,6 +29,8 @@ export {
   type RepairOptions,
   type RepairReport,
 } from "./log/repair.ts";
+export { salvage, type SalvageOptions, type SalvageReport } from "./log/salvage.ts";
+export type { MissingRange } from "./log/salvage-report.ts";
 
 export { LogReader, type LogReaderOptions } from "./segment/log-reader.ts";
 export { LogRecord, RecordBatch } from "./segment/log-record.ts";

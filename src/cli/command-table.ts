@@ -49,6 +49,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./repair.ts")).defineRepair,
   },
   {
+    name: "salvage",
+    summary: "get every intact record out of a damaged log, into a new one",
+    load: async () => (await import("./salvage.ts")).defineSalvage,
+  },
+  {
     name: "rebuild-index",
     summary: "write the record index again from the records",
     load: async () => (await import("./rebuild-index.ts")).defineRebuildIndex,

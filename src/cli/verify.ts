@@ -8,10 +8,12 @@ import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
 import { startProgress } from "./progress.ts";
 
 const help = `
-Nothing is changed. A torn tail, left by a writer that was killed, is not damage: it was never
-acknowledged, and the next open for writing sets it aside.
+Nothing is changed. All of the log is read, also behind damage, and every damaged range is told: the
+file, the offset where it starts and the one behind it ("end"). Where it is known which records are
+affected, in JSON "seq" is the first and "records" their number. A torn tail, left by a writer that
+was killed, is not damage: it was never acknowledged, and the next open for writing sets it aside.
 
-In JSON an item of damage has its seq too where it is known.
+To get the whole records out of a damaged log see \`seqlog salvage --help\`.
 
 Examples:
   seqlog verify ./events
@@ -22,7 +24,7 @@ export function defineVerify(command: Command, context: CliContext): void {
   command
     .description("Check every record. Exit code 1 when there is damage. Works beside a process that appends.")
     .argument("<LOG>", logArgumentHelp)
-    .option("--json", 'print {"ok","records","damage":[{"file","offset","reason"}],"tornBytes"}')
+    .option("--json", 'print {"ok","records","damage":[{"file","offset","end","seq","records","reason"}],"tornBytes"}')
     .addHelpText("after", help)
     .action((location: string, options: { readonly json?: boolean }) =>
       verify(location, options.json === true, context),

@@ -78,6 +78,8 @@ export async function copyLog(
       index?.closeSync();
     }
   }
+  // The segments' names are durable before MANIFEST's: a MANIFEST without them is damage.
+  storage.fsyncDirectorySync(directory);
   const last = segments.at(-1) as SealedSegment;
   const state = { nextSeq: last.nextSeq, activeBytes: last.bytes };
   storeManifest(storage, directory, { ...manifest, window: firstWindow, state });

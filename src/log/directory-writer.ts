@@ -376,6 +376,9 @@ export class DirectoryWriter implements LogView, CommitHost {
   /** Ends live reads and gives up files and lock. What was appended is acknowledged before. */
   async close(): Promise<void> {
     await this.queue.idle();
+    // A sync that fails while the segment is sealed may be the only one that is told of it.
+    this.#background.stop();
+    await this.#background.idle();
     await new Promise<void>((resolve, reject) => this.#finish(resolve, reject));
   }
 
@@ -393,17 +396,21 @@ export class DirectoryWriter implements LogView, CommitHost {
   #finish(closed: () => void, failed: (error: Error) => void): void {
     this.#background.stop();
     let failure: Error | undefined;
+    let isDurable = this.#settings.durability === "record";
     try {
+      // Under the weaker modes some of what was acknowledged may never come to the disk now.
+      if (!isDurable) this.queue.throwIfPoisoned();
       // With a write still out nobody can say how the segment will end, so it is not called closed:
       // the next open looks for itself.
       if (!this.queue.isPoisoned && !this.queue.hasWriteInFlight) {
         const { end, nextSeq } = this.#segment;
         this.#segment.seal();
+        isDurable = true;
         this.#store({ ...this.#manifest, state: { nextSeq, activeBytes: end } });
       }
     } catch (error) {
       // Without room for a MANIFEST that says "closed" the next open looks for itself; nothing is lost.
-      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) failure = error as Error;
+      if (!isDurable || !SeqlogError.is(error, "SEQLOG_NO_SPACE")) failure = error as Error;
     }
     this.#isClosed = true;
     this.#cache.drop();

@@ -138,10 +138,15 @@ export class Follower implements LogView {
     if (this.#isClosed) return;
     const before = this.#seen;
     const stamp = stampOf(this.#machine, this.location);
-    const seen = stamp === before.stamp ? await this.#lookAheadOrAgain(before) : await this.#lookAgain(before);
-    if (this.#isClosed || seen === before) return;
-    this.#seen = seen;
-    this.#changes.bump();
+    try {
+      const seen = stamp === before.stamp ? await this.#lookAheadOrAgain(before) : await this.#lookAgain(before);
+      if (this.#isClosed || seen === before) return;
+      this.#seen = seen;
+      this.#changes.bump();
+    } finally {
+      // What was opened for a look that outlasted the log.
+      if (this.#isClosed) this.#cache.drop();
+    }
   }
 
   /** Under another MANIFEST everything may be different. What the new one keeps must not seem shorter than before. */

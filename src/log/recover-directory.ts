@@ -311,8 +311,9 @@ function* readLastIdMs(
 ): Plan<number> {
   if (name === undefined) return 0;
   const index = IndexFile.openSync(storage, indexPath(directory, name), "read", name.base, seedOf(manifest, name.base));
-  const file = storage.openSync(logPath(directory, name), "read");
+  let file: StorageFile | undefined;
   try {
+    file = storage.openSync(logPath(directory, name), "read");
     const lastSeq = recovery.nextSeq - 1;
     const entry = yield* index.entry(lastSeq);
     if (entry === undefined) return 0;
@@ -321,6 +322,6 @@ function* readLastIdMs(
     return Number.isNaN(ms) ? 0 : ms;
   } finally {
     index.closeSync();
-    file.closeSync();
+    file?.closeSync();
   }
 }

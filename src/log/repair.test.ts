@@ -3,12 +3,14 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { linesOf } from "../../test/crash/read-data.ts";
 import { crashCopy, newPath, scratchDirectory } from "../../test/crash/scratch-directory.ts";
@@ -45,13 +47,44 @@ async function build(end: "closed" | "crashed", ids: "v7" | "v4" = "v7"): Promis
 
 /** The report of a dry run; checks that it changed no byte, and that repair then does the same. */
 async function repairTwice({ path }: Fixture): Promise<Awaited<ReturnType<typeof repair>>> {
-  const before = bytesOf(path);
+  const before = everythingIn(path);
   const dry = await repair(path, { dryRun: true });
-  expect(bytesOf(path)).toEqual(before);
+  expect(everythingIn(path)).toEqual(before);
   const done = await repair(path);
   expect(done).toEqual(dry);
+  // What was said is what was done: a file that is named has changed, and no other.
+  const after = everythingIn(path);
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  names.delete("LOCK");
+  const changed = [...names].filter((name) => before[name]?.bytes !== after[name]?.bytes);
+  const told = new Set(done.changes.map(({ file }) => basename(file)));
+  for (const name of told) if (!isRewritten(done, name)) expect(changed).toContain(name);
+  const follows = (name: string): boolean =>
+    name === "MANIFEST" || told.has(name.replace(/idx$/, "log")) || told.has(`${name.replace(/idx$/, "log")}.tail`);
+  for (const name of changed) if (!follows(name)) expect([...told]).toContain(name);
   expect((await repair(path)).changes).toEqual([]);
   return done;
+}
+
+/** Every name with its bytes and the time of its last change, LOCK included. */
+function everythingIn(path: string): Record<string, { bytes: string; changedMs: number }> {
+  const names = readdirSync(path).sort();
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      // Zeros laid ahead are bytes of nothing.
+      {
+        bytes: readFileSync(join(path, name), "latin1").replace(/\0+$/, ""),
+        changedMs: statSync(join(path, name)).mtimeMs,
+      },
+    ]),
+  );
+}
+
+/** Made durable again with the same bytes in the same place. */
+function isRewritten({ changes }: Awaited<ReturnType<typeof repair>>, name: string): boolean {
+  const own = changes.filter(({ file }) => basename(file) === name);
+  return own.every(({ action }) => action.startsWith("make ") && action.endsWith("durable again"));
 }
 
 async function holdsAll({ path, lines }: Fixture): Promise<void> {
@@ -101,6 +134,27 @@ describe("a directory", () => {
         writeFileSync(join(path, `${first}.g1.log`), "");
       },
       ["MANIFEST.tmp", `${first}.g1.log`],
+    ],
+    [
+      "a record index of the last segment is made",
+      (path) => rmSync(join(path, `${active}.idx`)),
+      [`${active}.log`, `${active}.idx`],
+    ],
+    [
+      "entries that nothing belongs to are cut off",
+      (path) => appendFileSync(join(path, `${active}.idx`), Buffer.alloc(48, 0x5a)),
+      [`${active}.idx`],
+    ],
+    ["zeros at the end are nothing", (path) => appendFileSync(join(path, `${active}.log`), Buffer.alloc(5000)), []],
+    [
+      "several at once",
+      (path) => {
+        overwrite(join(path, `${active}.log`), 5 * bytesEach, Buffer.from("torn"));
+        truncateSync(join(path, `${active}.idx`), 3 * 16);
+        truncateSync(join(path, `${second}.idx`), 7);
+        writeFileSync(join(path, `${active}.log.640.torn.tmp`), "left");
+      },
+      [`${active}.log.640.torn.tmp`, `${second}.idx`, `${active}.log.640.torn`, `${active}.log`, `${active}.log`],
     ],
   ])("%s: the dry run says what repair then does, and no record is lost", async (_name, spoil, files) => {
     const fixture = await build("crashed");
@@ -236,9 +290,46 @@ describe("a directory", () => {
     await expect(FileLog.open(fixture.path, { machine })).rejects.toMatchObject({ code: "SEQLOG_IO" });
     const { changes } = await repairTwice(fixture);
     expect(changes).toEqual([
-      { file: join(fixture.path, `${active}.log.tail`), action: "finish the interrupted recovery" },
+      {
+        file: join(fixture.path, `${active}.log.tail`),
+        action: "finish the interrupted recovery",
+        bytes: 2 * bytesEach,
+      },
     ]);
     await holdsAll(fixture);
+  });
+
+  test("an interrupted redo whose copy is not whole is damage, in a dry run too", async () => {
+    const { path } = await build("crashed");
+    const tail = join(path, `${active}.log.tail`);
+    writeFileSync(tail, Buffer.alloc(300, 0x5a));
+    await isUnmendable(path, { file: tail });
+  });
+
+  test("entries of a closed log's record index that nothing belongs to are cut off", async () => {
+    const fixture = await build("closed");
+    appendFileSync(join(fixture.path, `${active}.idx`), Buffer.alloc(48, 0x5a));
+    expect((await verify(fixture.path)).ok).toBe(false);
+    const { changes } = await repairTwice(fixture);
+    expect(changes).toEqual([
+      { file: join(fixture.path, `${active}.idx`), action: "cut the record index after its 5 entries" },
+    ]);
+    await holdsAll(fixture);
+  });
+
+  test("what the lock file says of a writer that was killed stays, unless the log was brought into order", async () => {
+    const { path } = await build("crashed");
+    const lock = join(path, "LOCK");
+    const left = '{"pid":1,"host":"elsewhere","since":5,"kind":"kernel"}\n';
+    writeFileSync(lock, left);
+    flipBit(join(path, `${second}.log`), 9 * bytesEach + 50);
+    for (const dryRun of [true, false]) {
+      expect((await repair(path, { dryRun })).damage).toHaveLength(1);
+      expect(statSync(lock).size).toBeGreaterThan(0);
+    }
+    writeFileSync(lock, left);
+    await repair(path, { dryRun: true });
+    expect(readFileSync(lock, "utf8")).toBe(left);
   });
 
   test("a log that is being written is SEQLOG_LOCKED: what is in flight would look torn", async () => {

@@ -15,12 +15,15 @@ import { walkChain } from "../segment/walk-chain.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { readAt, run } from "../storage/plan.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
-import { type LockKind, acquireWriterLock, lockPathOf } from "../storage/writer-lock.ts";
+import { type LockKind, acquireWriterLock, lockPathOf, mayBeHeld } from "../storage/writer-lock.ts";
 import { lockPath } from "./directory-writer.ts";
 import { FileLog } from "./file-log.ts";
 import { type LogPlace, findLogPlace } from "./log-place.ts";
 import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
+import { watchLock } from "./watch-lock.ts";
 import { checkSealed, currentSegments, findLeftovers, knownOf } from "./recover-directory.ts";
+import { openInputFile } from "./salvage-input.ts";
+import { readTail } from "./salvage-tail.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
 import type { Damage } from "./verify.ts";
 
@@ -70,10 +73,8 @@ export async function repair(location: string | URL, options: RepairOptions = {}
   const machine = options.machine ?? nodeMachine;
   const place = findLogPlace(machine, location);
   const plan = new RepairPlan();
-  const lockFile = place.kind === "directory" ? lockPath(place.path) : lockPathOf(place.path);
-  // What a writer has in flight looks torn. A dry run changes nothing, so it makes no lock file.
-  const isLockable = options.dryRun !== true || machine.storage.statSync(lockFile) !== undefined;
-  const lock = isLockable ? acquireWriterLock(machine, lockFile, options.lock ?? "kernel") : undefined;
+  // What a writer has in flight looks torn.
+  const release = takeLock(machine, place, options);
   try {
     if (place.kind === "directory") await repairDirectory(machine, place.path, plan, options);
     else await repairFile(machine, place.path, plan);
@@ -81,10 +82,20 @@ export async function repair(location: string | URL, options: RepairOptions = {}
     if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
     return { changes: [], damage: [error.facts], tornBytes: 0 };
   } finally {
-    lock?.release();
+    release();
   }
   if (options.dryRun !== true && plan.changes.length > 0) await openOnce(machine, place, options.lock ?? "kernel");
   return { changes: plan.changes, damage: [], tornBytes: plan.tornBytes };
+}
+
+/** Keeps writers out while repair looks; returns how to let them in again. A dry run leaves no trace of it. */
+function takeLock(machine: Machine, place: LogPlace, { dryRun, lock: kind = "kernel" }: RepairOptions): () => void {
+  const path = place.kind === "directory" ? lockPath(place.path) : lockPathOf(place.path);
+  if (dryRun === true) return watchLock(machine, path, kind);
+  // To a reader the text of a writer that was killed says that nothing past the mark may be served.
+  const wasClean = !mayBeHeld(machine.storage, path);
+  const lock = acquireWriterLock(machine, path, kind);
+  return () => lock.release(wasClean);
 }
 
 /** Opening for writing carries the plan out; a crash in between leaves it to the next open. */
@@ -112,7 +123,13 @@ class RepairPlan {
     this.changes.push(bytes === undefined ? { file, action } : { file, action, bytes });
   }
 
-  addMend(file: string, checked: CheckedSegment, base: number, indexFile: string): void {
+  /** @param entries how many the record index has room for; undefined where there is none */
+  addMend(
+    file: string,
+    checked: CheckedSegment,
+    base: number,
+    index: { readonly path: string; readonly entries: number | undefined },
+  ): void {
     const { action, isRebuilt } = checked;
     if (action.setAside !== undefined) {
       this.tornBytes = action.setAside.end - action.setAside.start;
@@ -122,7 +139,10 @@ class RepairPlan {
     const redone = action.nextSeq - action.redoFrom.seq;
     if (redone > 0)
       this.add(file, `make ${redone} records past the mark durable again`, action.end - action.redoFrom.offset);
-    if (isRebuilt) this.add(indexFile, `rebuild the record index (${action.nextSeq - base} records)`);
+    const count = action.nextSeq - base;
+    if (isRebuilt) this.add(index.path, `rebuild the record index (${count} records)`);
+    else if (index.entries === undefined) this.add(index.path, `make the record index (${count} records)`);
+    else if (index.entries > count) this.add(index.path, `cut the record index after its ${count} entries`);
   }
 }
 
@@ -132,8 +152,11 @@ async function repairFile(machine: Machine, path: string, plan: RepairPlan): Pro
   const file = storage.openSync(path, "read");
   const index = storage.statSync(at) === undefined ? undefined : IndexFile.openSync(storage, at, "read", 0, 0);
   try {
-    if (storage.statSync(tailPath(path)) !== undefined) plan.add(tailPath(path), "finish the interrupted recovery");
-    else plan.addMend(path, await run(checkSegment(file, index, singleFile)), 0, at);
+    if (storage.statSync(tailPath(path)) !== undefined) await planRedo(storage, path, plan);
+    else {
+      const entries = index?.capacitySync();
+      plan.addMend(path, await run(checkSegment(file, index, singleFile)), 0, { path: at, entries });
+    }
   } finally {
     file.closeSync();
     index?.closeSync();
@@ -205,8 +228,7 @@ async function planActive(
 ): Promise<void> {
   const { storage } = machine;
   const path = logPath(directory, name);
-  if (storage.statSync(tailPath(path)) !== undefined)
-    return plan.add(tailPath(path), "finish the interrupted recovery");
+  if (storage.statSync(tailPath(path)) !== undefined) return await planRedo(storage, path, plan);
   const at = indexPath(directory, name);
   const file = storage.openSync(path, "read");
   let index: IndexFile | undefined;
@@ -214,10 +236,28 @@ async function planActive(
     if (storage.statSync(at) !== undefined) {
       index = IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
     }
-    plan.addMend(path, await run(checkSegment(file, index, knownOf(manifest, name))), name.base, at);
+    const checked = await run(checkSegment(file, index, knownOf(manifest, name)));
+    plan.addMend(path, checked, name.base, { path: at, entries: index?.capacitySync() });
   } finally {
     file.closeSync();
     index?.closeSync();
+  }
+}
+
+/** A redo copy that is not whole, or does not fit its segment, is damage: opening would refuse it too. */
+async function planRedo(storage: Storage, segment: string, plan: RepairPlan): Promise<void> {
+  const path = tailPath(segment);
+  const tail = openInputFile(storage, path);
+  try {
+    const found = await readTail(tail);
+    if (found?.leads !== true) throw damaged(path, 0, "the redo copy is not whole");
+    const size = storage.statSync(segment)?.size ?? 0;
+    const end = found.start + found.length;
+    if (size < found.start) throw damaged(segment, size, "the segment ends before its redo copy starts");
+    if (size > end) throw damaged(segment, end, "the segment goes on behind what its redo copy holds");
+    plan.add(path, "finish the interrupted recovery", found.length);
+  } finally {
+    tail.closeSync();
   }
 }
 

@@ -1,4 +1,14 @@
-import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
@@ -10,7 +20,7 @@ import { LogReader } from "../segment/log-reader.ts";
 import { LogWriter } from "../segment/log-writer.ts";
 import { RecordIndex } from "../segment/record-index.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Machine, Storage } from "../storage/storage.ts";
 import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
 import { FileLog } from "./file-log.ts";
@@ -134,9 +144,13 @@ describe.each(places)("%s", (_name, make) => {
     for (const seq of [3, 4, 15, 24]) flipBit(place.at(seq).file, place.at(seq).offset + 50);
     const report = await verify(place.path);
     expect(report.records).toBe(count - 4);
-    expect(report.damage.map(({ file, offset, seq }) => ({ file, offset, seq }))).toEqual(
-      [3, 4, 15, 24].map((seq) => ({ file: place.at(seq).file, offset: place.at(seq).offset, seq })),
-    );
+    const at = (seq: number, records: number): object => {
+      const { file, offset } = place.at(seq);
+      const reason = "the CRC-32 of the data does not match";
+      return { file, offset, end: offset + records * bytesEach, seq, records, reason };
+    };
+    // Those that touch are one range.
+    expect(report.damage).toEqual([at(3, 2), at(15, 1), at(24, 1)]);
   });
 
   test("bits flipped anywhere in the record index change nothing that is read, and are reported", async () => {
@@ -313,6 +327,156 @@ test.each([
   expect(report.ok).toBe(false);
   expect(report.damage.map((damage) => damage.file)).toContain(join(path, file));
 });
+
+test.each([
+  ["MANIFEST", (path: string) => rmSync(join(path, "MANIFEST")), "MANIFEST", count],
+  ["a corrupt MANIFEST", (path: string) => flipBit(join(path, "MANIFEST"), 40), "MANIFEST", count],
+  [
+    "its first segment",
+    (path: string) => rmSync(join(path, "00000000000000000000.log")),
+    "00000000000000000000.log",
+    15,
+  ],
+  [
+    "a middle segment",
+    (path: string) => rmSync(join(path, "00000000000000000010.log")),
+    "00000000000000000000.log",
+    15,
+  ],
+])("without %s all segments that are there are still read", async (_name, spoil, file, records) => {
+  const { path, at } = await closedDirectory();
+  flipBit(at(22).file, at(22).offset + 50);
+  spoil(path);
+  const report = await verify(path);
+  expect(report).toMatchObject({ ok: false, records: records - 1 });
+  expect(report.damage).toEqual([
+    expect.objectContaining({ file: join(path, file) }),
+    {
+      file: at(22).file,
+      offset: at(22).offset,
+      end: at(23).offset,
+      seq: 22,
+      records: 1,
+      reason: "the CRC-32 of the data does not match",
+    },
+  ]);
+});
+
+test("without MANIFEST and record index damage is not taken for a torn tail when records follow it", async () => {
+  const { path, at } = await closedDirectory();
+  rmSync(join(path, "MANIFEST"));
+  rmSync(at(20).index);
+  flipBit(at(22).file, at(22).offset + 50);
+  const report = await verify(path);
+  expect(report).toMatchObject({ ok: false, records: count - 1, tornBytes: 0 });
+  expect(report.damage).toContainEqual(
+    expect.objectContaining({ file: at(22).file, offset: at(22).offset, end: at(23).offset, seq: 22 }),
+  );
+});
+
+test("a missing segment is told with the seqs that it held", async () => {
+  const { path } = await closedDirectory();
+  rmSync(join(path, "00000000000000000010.log"));
+  expect((await verify(path)).damage).toEqual([
+    expect.objectContaining({
+      file: join(path, "00000000000000000000.log"),
+      offset: 1280,
+      end: 1280,
+      seq: 10,
+      records: 10,
+    }),
+  ]);
+});
+
+test("without a record index the end of a damaged range is where the next record names its own position", async () => {
+  const { path, at } = await closedDirectory();
+  rmSync(at(12).index);
+  flipBit(at(12).file, at(12).offset + 50);
+  flipBit(at(15).file, at(15).offset + 4);
+  flipBit(at(19).file, at(19).offset);
+  const report = await verify(path);
+  expect(report.records).toBe(count - 3);
+  const { file } = at(12);
+  expect(report.damage).toEqual([
+    expect.objectContaining({ file, offset: at(12).offset, end: at(13).offset, seq: 12 }),
+    expect.objectContaining({ file, offset: at(15).offset, end: at(16).offset }),
+    expect.objectContaining({ file, offset: at(19).offset, end: 1280 }),
+    expect.objectContaining({
+      file,
+      offset: 0,
+      end: 0,
+      records: 0,
+      reason: expect.stringMatching(/missing/) as unknown,
+    }),
+  ]);
+});
+
+test("a file without a record index is read to its end behind damage that no interrupted write explains", async () => {
+  const path = newPath("a.log");
+  const index = path.replace(".log", ".idx");
+  const recordIndex = await RecordIndex.open(index);
+  const writer = await LogWriter.open(path, recordIndex);
+  const data = Buffer.alloc(1024 * 1024 - 32);
+  for (let i = 0; i < 20; i++) await writer.append(data);
+  await writer.close();
+  await recordIndex.close();
+  rmSync(index);
+  flipBit(path, 1024 * 1024 + 5);
+  const report = await verify(path);
+  expect(report).toMatchObject({ ok: false, records: 19, tornBytes: 0 });
+  expect(report.damage).toEqual([
+    expect.objectContaining({ file: path, offset: 1024 * 1024, end: 2 * 1024 * 1024, seq: 1 }),
+  ]);
+});
+
+test("a segment that is a link is damage, and the others are read", async () => {
+  const { path, at } = await closedDirectory();
+  const elsewhere = newPath("elsewhere");
+  renameSync(at(12).file, elsewhere);
+  symlinkSync(elsewhere, at(12).file);
+  const report = await verify(path);
+  expect(report).toMatchObject({ ok: false, records: count - 10 });
+  expect(report.damage).toEqual([expect.objectContaining({ file: at(12).file, offset: 0 })]);
+});
+
+test("many segments are read at once, and told in the order of the log", async () => {
+  const log = await FileLog.open(newPath(), { segmentBytes: 1024 });
+  for (let i = 0; i < 400; i++) log.appendSync(String(i).padEnd(96, "."));
+  await log.close();
+  const files = readdirSync(log.location).filter((name) => name.endsWith(".log"));
+  expect(files.length).toBeGreaterThan(40);
+  const { machine, most } = countingReads();
+  for (const name of files) flipBit(join(log.location, name), 50);
+  const report = await verify(log.location, { machine });
+  expect(report.damage.map(({ file }) => file)).toEqual(files.sort().map((name) => join(log.location, name)));
+  expect(most()).toBeGreaterThan(1);
+  expect(most()).toBeLessThanOrEqual(4);
+});
+
+/** The machine, and how many reads of segments there were at the same time. */
+function countingReads(): { machine: Machine; most(): number } {
+  let now = 0;
+  let most = 0;
+  const { storage } = nodeMachine;
+  const counting: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      const file = storage.openSync(path, mode, options);
+      if (!path.endsWith(".log")) return file;
+      const read = file.read.bind(file);
+      file.read = async (target, position) => {
+        most = Math.max(most, ++now);
+        try {
+          return await read(target, position);
+        } finally {
+          now--;
+        }
+      };
+      return file;
+    },
+  };
+  return { machine: { ...nodeMachine, storage: counting }, most: () => most };
+}
 
 test("where there is no log verify says so", async () => {
   const path = newPath();

@@ -22,6 +22,7 @@ export class BackgroundSync {
   #cancelTimer: (() => void) | undefined;
   #isRunning = false;
   #isStopped = false;
+  readonly #idleCallers: (() => void)[] = [];
 
   constructor(clock: Clock, options: BackgroundSyncOptions) {
     this.#clock = clock;
@@ -36,6 +37,11 @@ export class BackgroundSync {
     this.#cancelTimer ??= this.#clock.after(this.#options.intervalMs, () => this.#run(), {
       keepAlive: this.#options.keepAlive,
     });
+  }
+
+  /** Resolves when no sync runs. Does not fail: `failed` was told. */
+  async idle(): Promise<void> {
+    while (this.#isRunning) await new Promise<void>((resolve) => this.#idleCallers.push(resolve));
   }
 
   /** Starts no more syncs; one that runs ends by itself. */
@@ -54,6 +60,7 @@ export class BackgroundSync {
       this.#isRunning = false;
       if (error !== undefined) this.#options.failed(error);
       else if (this.#unsynced > 0) this.wrote(0);
+      for (const resolve of this.#idleCallers.splice(0)) resolve();
     });
   }
 }

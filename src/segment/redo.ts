@@ -119,6 +119,9 @@ export function* redoTail(storage: Storage, segment: StorageFile, index: IndexFi
     if (segment.statSync().size > start + length) {
       throw badTail(segment.path, start + length, "the segment goes on behind what its redo copy holds");
     }
+    // Entries of an earlier redo may stand there: they must not prove what is about to be cut off.
+    index.truncateSync(firstSeq);
+    index.fsyncSync();
     segment.truncateSync(start);
     segment.fsyncSync();
     yield* writeBack(tail, length, segment, start);

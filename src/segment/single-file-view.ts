@@ -167,17 +167,17 @@ async function openAsOne(
 ): Promise<{ files: Files; limit: ReadLimit }> {
   for (;;) {
     const files = openFiles(machine, location, indexPath);
-    let limit: ReadLimit | undefined;
-    let failure: unknown;
+    const isSame = (): boolean => machine.storage.statSync(location)?.inode === files.inode;
+    let isFound = false;
     try {
-      limit = await run(limitOf(machine.storage, files));
+      const limit = await run(limitOf(machine.storage, files));
+      isFound = isSame();
+      if (isFound) return { files, limit };
     } catch (error) {
-      failure = error;
+      if (isSame()) throw error;
+    } finally {
+      if (!isFound) closeFiles(files);
     }
-    const isSame = machine.storage.statSync(location)?.inode === files.inode;
-    if (isSame && limit !== undefined) return { files, limit };
-    closeFiles(files);
-    if (isSame) throw failure;
     await machine.clock.turn();
   }
 }
@@ -185,9 +185,10 @@ async function openAsOne(
 function openFiles(machine: Machine, location: string, indexPath: string): Files {
   const { storage } = machine;
   const log = storage.openSync(location, "read");
+  let index: IndexFile | undefined;
   try {
     const hasIndex = storage.statSync(indexPath) !== undefined;
-    const index = hasIndex ? IndexFile.openSync(storage, indexPath, "read", 0, noSeed) : undefined;
+    index = hasIndex ? IndexFile.openSync(storage, indexPath, "read", 0, noSeed) : undefined;
     return {
       log,
       index,
@@ -199,6 +200,7 @@ function openFiles(machine: Machine, location: string, indexPath: string): Files
     };
   } catch (error) {
     log.closeSync();
+    index?.closeSync();
     throw error;
   }
 }

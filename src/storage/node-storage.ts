@@ -9,7 +9,7 @@
  */
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { constants as osConstants, tmpdir } from "node:os";
 import * as path from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { ioError, notRegular } from "./io-error.ts";
@@ -24,7 +24,10 @@ const lockedByte = 1 << 30;
 const copyOnWriteFileSystems = new Set([0x9123683e /* btrfs */, 0x2fc12fc1 /* ZFS */, 0xca451a4e /* bcachefs */]);
 
 function errnoOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? "UNKNOWN";
+  const { code, errno } = error as NodeJS.ErrnoException;
+  // libuv has no name for it.
+  if (errno !== undefined && errno === -osConstants.errno.EDQUOT) return "EDQUOT";
+  return code ?? "UNKNOWN";
 }
 
 /** Runs one call and names the path when it fails. */

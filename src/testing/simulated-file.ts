@@ -222,7 +222,8 @@ export class SimulatedFile implements StorageFile, Held {
   #failPut(bytes: Uint8Array, position: number, fault: ErrorFault): void {
     const length = this.#inode.room(position, Math.min(bytes.length, fault.written));
     this.#store(bytes.subarray(0, length), position, false);
-    if (!this.#mode.dsync) return;
+    // A disk that is full says so before anything is given up.
+    if (!this.#mode.dsync || fault.errno !== "EIO") return;
     this.#inode.failWrite(position, length);
     this.#syncErrorsSeen = this.#inode.syncErrors;
   }

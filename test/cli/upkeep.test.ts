@@ -86,6 +86,37 @@ describe("verify", () => {
     }
   });
 
+  test("says of every damaged range where it ends and which records it takes", async () => {
+    const log = await smallLog();
+    const file = join(log, firstSegment);
+    for (const seq of [2, 3, 7]) flipBit(file, seq * recordBytes + 34);
+    const reason = "the CRC-32 of the data does not match";
+    const range = (seq: number, records: number): object => ({
+      file,
+      offset: seq * recordBytes,
+      end: (seq + records) * recordBytes,
+      seq,
+      records,
+      reason,
+    });
+    const { code, text } = await seqlog(["verify", log, "--json"]);
+    expect(code).toBe(1);
+    expect(JSON.parse(text)).toEqual({ ok: false, records: 7, damage: [range(2, 2), range(7, 1)], tornBytes: 0 });
+    expect((await seqlog(["verify", log])).text).toBe(
+      `damage: ${file}, offset 74 to 148 (seq 2 to 3): ${reason}\n` +
+        `damage: ${file}, offset 259 to 296 (seq 7): ${reason}\n` +
+        "DAMAGED: 7 records are whole\n",
+    );
+  });
+
+  test("a log without MANIFEST is read all the same", async () => {
+    const log = await smallLog();
+    rmSync(join(log, "MANIFEST"));
+    const { code, text } = await seqlog(["verify", log]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/^damage: .*MANIFEST, offset 0: .*no MANIFEST.*\nDAMAGED: 10 records are whole\n$/);
+  });
+
   test("reading stops at damage with exit code 1, after the records before it", async () => {
     const log = await smallLog();
     flipBit(join(log, firstSegment), 4 * recordBytes + 34);

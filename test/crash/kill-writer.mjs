@@ -1,6 +1,7 @@
 /**
  * Appends without end in every form, from several callers, until it is killed. Says each
- * acknowledged record on standard output, a line each: seq, a space, the data. Started by kill.test.ts.
+ * acknowledged record on standard output, a line each: seq, id, segment, offset and data, with
+ * spaces between. Started by kill.test.ts.
  */
 import { FileLog } from "../../dist/index.js";
 
@@ -16,30 +17,35 @@ function dataOf(caller, i) {
   return name.padEnd(name.length + ((i * 37 + caller * 211) % 900), "x");
 }
 
-function acknowledge(firstSeq, data) {
-  process.stdout.write(data.map((item, i) => `${firstSeq + i} ${item}\n`).join(""));
+function acknowledge({ seq, id, segment, offset }, data) {
+  process.stdout.write(`${seq} ${id} ${segment} ${offset} ${data}\n`);
+}
+
+/** What a batch resolves to tells no ids and offsets; the log does. */
+function acknowledgeAll({ first }, data) {
+  for (const [i, item] of data.entries()) acknowledge(log.getSync(first + i), item);
 }
 
 async function appender(caller) {
   for (let i = 0; ; i++) {
     const data = dataOf(caller, i);
-    acknowledge((await log.append(data)).seq, [data]);
+    acknowledge(await log.append(data), data);
   }
 }
 
 async function batcher(caller) {
   for (let i = 0; ; i += 5) {
     const data = Array.from({ length: 1 + (i % 4) }, (_, k) => dataOf(caller, i + k));
-    acknowledge((await log.appendBatch(data)).first, data);
+    acknowledgeAll(await log.appendBatch(data), data);
   }
 }
 
 async function blocker(caller) {
   for (let i = 0; ; i += 3) {
     const data = dataOf(caller, i);
-    acknowledge(log.appendSync(data).seq, [data]);
+    acknowledge(log.appendSync(data), data);
     const two = [dataOf(caller, i + 1), dataOf(caller, i + 2)];
-    acknowledge(log.appendBatchSync(two).first, two);
+    acknowledgeAll(log.appendBatchSync(two), two);
     await log.ready();
     await log.flush();
   }

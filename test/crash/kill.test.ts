@@ -1,63 +1,98 @@
-/** kill −9 of a process that appends, again and again on the same log. Shows process death, not power loss. */
-import { spawn } from "node:child_process";
+/**
+ * kill −9 of a process that appends, again and again on the same log, with readers in other
+ * processes. Shows process death, not power loss. SEQLOG_KILLS=1000 kills so many.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
-import { FileLog, verify } from "../../src/index.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { FileLog, type LogRecord, verify } from "../../src/index.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { newPath } from "./scratch-directory.ts";
 
-const program = fileURLToPath(new URL("kill-writer.mjs", import.meta.url));
-const rounds = 50;
+const rounds = Number(process.env["SEQLOG_KILLS"] ?? 50);
 const durabilities = ["record", "record", "interval", "os"] as const;
 
-/** Records by seq. */
+/** Records by seq, as lines: seq, id, segment, offset, data. */
 type Records = Map<number, string>;
 
-/** What a process had acknowledged before it was killed, as far as it could say. */
-interface Told {
-  readonly acknowledged: Records;
-  /** The last thing it said; the kill may have cut it off. */
-  readonly last: { readonly seq: number; readonly start: string };
+function lineOf({ seq, id, segment, offset, bytes }: LogRecord): string {
+  return `${seq} ${id} ${segment} ${offset} ${Buffer.from(bytes).toString()}`;
 }
 
-/** Runs a writer and kills it when it has acknowledged `count` records. */
-async function appendUntilKilled(path: string, round: number, count: number): Promise<Told> {
-  const durability = durabilities[round % durabilities.length] as string;
-  const child = spawn(process.execPath, [program, path, String(round), durability], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise((resolve) => child.once("close", (_code, signal) => resolve(signal)));
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (lines.push(line) === count) child.kill("SIGKILL");
+/** A program of this folder that says a record a line; killed at the latest when the test ends. */
+class Program {
+  /** What it said, but for a last line that the kill may have cut off. */
+  readonly said: Records = new Map();
+  /** The last thing it said. */
+  last = "";
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  #onLine: () => void = () => undefined;
+
+  constructor(name: string, ...args: string[]) {
+    const program = fileURLToPath(new URL(name, import.meta.url));
+    this.#child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const closed = new Promise((resolve) => this.#child.once("close", (code, signal) => resolve(signal ?? code)));
+    const read = this.#read();
+    this.#ended = closed.then((how) => read.then(() => how));
+    onTestFinished(() => {
+      this.#child.kill("SIGKILL");
+    });
   }
-  expect(await ended).toBe("SIGKILL");
-  const [seq = "", start = ""] = (lines.pop() as string).split(" ");
-  const acknowledged = new Map(lines.map((line) => [Number(line.split(" ")[0]), line.split(" ")[1] as string]));
-  return { acknowledged, last: { seq: Number(seq), start } };
+
+  async #read(): Promise<void> {
+    for await (const line of createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })) {
+      if (this.last !== "") this.said.set(Number.parseInt(this.last, 10), this.last);
+      this.last = line;
+      this.#onLine();
+    }
+    this.#onLine();
+  }
+
+  /** Resolves when it said so much that `isEnough`. Not when it ended before. */
+  async says(isEnough: () => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onLine = () => {
+        if (isEnough()) resolve();
+        else if (this.#child.exitCode !== null) reject(new Error(`it ended with ${this.#child.exitCode}`));
+      };
+      this.#onLine();
+    });
+  }
+
+  /** Ends it without a word. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    const how = await this.#ended;
+    if (how !== "SIGKILL") throw new Error(`it ended before, with ${String(how)}`);
+  }
 }
 
 /** Reads the whole log and says everything that is not as it must be. */
-async function findProblems(log: FileLog, acknowledged: Records): Promise<string[]> {
+async function findProblems(log: FileLog, acknowledged: Records, served: readonly Records[]): Promise<string[]> {
   const problems: string[] = [];
   const lastOfCaller = new Map<string, number>();
   let nextSeq = 0;
   let found = 0;
-  for await (const { seq, bytes } of log.read()) {
-    const data = Buffer.from(bytes).toString();
+  for await (const record of log.read()) {
+    const { seq } = record;
+    const line = lineOf(record);
     if (seq !== nextSeq) problems.push(`record ${seq} comes where ${nextSeq} should`);
     nextSeq = seq + 1;
     const wanted = acknowledged.get(seq);
     if (wanted !== undefined) found++;
-    if (wanted !== undefined && wanted !== data)
-      problems.push(`record ${seq} was acknowledged as ${wanted}, is ${data}`);
-    const [round = "", caller = "", i = ""] = data.split(".");
+    if (wanted !== undefined && wanted !== line) problems.push(`acknowledged as ${wanted}, is ${line}`);
+    for (const records of served) {
+      const seen = records.get(seq);
+      if (seen !== undefined && seen !== line) problems.push(`a reader was served ${seen}, is ${line}`);
+    }
+    const [round = "", caller = "", i = ""] = line.slice(line.lastIndexOf(" ") + 1).split(".");
     if (round === "parent") continue;
     // Whole and of a caller that never goes back.
     const name = `${round}.${caller}.${i}.`;
-    if (data !== name.padEnd(name.length + ((Number(i) * 37 + Number(caller) * 211) % 900), "x")) {
-      problems.push(`record ${seq} is torn: ${data}`);
+    if (!line.endsWith(` ${name.padEnd(name.length + ((Number(i) * 37 + Number(caller) * 211) % 900), "x")}`)) {
+      problems.push(`record ${seq} is torn: ${line}`);
     }
     const before = lastOfCaller.get(`${round}.${caller}`) ?? -1;
     if (Number(i) <= before) problems.push(`record ${seq} is out of order: ${name} after ${before}`);
@@ -65,28 +100,52 @@ async function findProblems(log: FileLog, acknowledged: Records): Promise<string
   }
   if (nextSeq !== log.nextSeq) problems.push(`the log ends at ${nextSeq}, and says ${log.nextSeq}`);
   if (found !== acknowledged.size) problems.push(`${acknowledged.size - found} acknowledged records are not there`);
+  for (const records of served) {
+    const past = [...records.keys()].filter((seq) => seq >= nextSeq);
+    if (past.length > 0) problems.push(`readers were served the records ${past.join()}, which are not there`);
+  }
   return problems;
 }
 
-test(`${rounds} times: every acknowledged record is there with its seq, none is torn or out of order, the log goes on`, async () => {
-  const path = newPath();
-  const random = new SeededRandom("kill -9");
-  const acknowledged: Records = new Map();
-  let known = 0;
-  for (let round = 0; round < rounds; round++) {
-    // Early and late: in the middle of opening the first segments, and after many rolls.
-    const told = await appendUntilKilled(path, round, 1 + random.int(round % 5 === 0 ? 10 : 250));
-    for (const [seq, data] of told.acknowledged) acknowledged.set(seq, data);
-    const log = await FileLog.open(path, { segmentBytes: 16 * 1024 });
-    expect(await findProblems(log, acknowledged)).toEqual([]);
-    expect(Buffer.from(log.getSync(told.last.seq)?.bytes ?? []).toString()).toMatch(new RegExp(`^${told.last.start}`));
-    expect(log.nextSeq).toBeGreaterThan(known);
-    const data = `parent.${round}.`;
-    const { seq } = await log.append(data);
-    acknowledged.set(seq, data);
-    known = seq + 1;
+test(
+  `${rounds} times: what was acknowledged and what readers were served is there as it was, none is torn or out of order, the log goes on`,
+  { timeout: 60_000 + rounds * 2000 },
+  async () => {
+    const path = newPath();
+    const random = new SeededRandom("kill -9");
+    const acknowledged: Records = new Map();
+    let known = 0;
+    await (await FileLog.open(path)).close();
+    // One reader lives through it all, the others come beside a writer and go with it.
+    const follower = new Program("kill-reader.mjs", path);
+    for (let round = 0; round < rounds; round++) {
+      // Early and late: in the middle of opening the first segments, and after many rolls.
+      const count = 1 + random.int(round % 5 === 0 ? 10 : 150);
+      const durability = durabilities[round % durabilities.length] as string;
+      const writer = new Program("kill-writer.mjs", path, String(round), durability);
+      const reader = round % 5 === 1 ? new Program("kill-reader.mjs", path) : undefined;
+      await writer.says(() => writer.said.size >= count);
+      await Promise.all([writer.kill(), reader?.kill()]);
+      for (const [seq, line] of writer.said) acknowledged.set(seq, line);
+      const log = await FileLog.open(path, { segmentBytes: 16 * 1024 });
+      const served = [follower.said, reader?.said ?? new Map()];
+      expect(await findProblems(log, acknowledged, served)).toEqual([]);
+      const last = log.getSync(Number.parseInt(writer.last, 10));
+      expect((last === undefined ? "" : lineOf(last)).startsWith(writer.last)).toBe(true);
+      expect(log.nextSeq).toBeGreaterThan(known);
+      const { seq } = await log.append(`parent.${round}.`);
+      acknowledged.set(seq, lineOf(log.getSync(seq) as LogRecord));
+      known = seq + 1;
+      await log.close();
+    }
+    expect(acknowledged.size).toBeGreaterThan(30 * rounds);
+    // It was served everything, whatever it was in the middle of when a writer was killed.
+    await follower.says(() => follower.last.startsWith(`${known - 1} `));
+    await follower.kill();
+    const log = await FileLog.open(path, { readOnly: true });
+    expect(await findProblems(log, acknowledged, [follower.said])).toEqual([]);
+    expect(follower.said.size).toBe(known - 1);
     await log.close();
-  }
-  expect(acknowledged.size).toBeGreaterThan(2000);
-  expect(await verify(path)).toMatchObject({ ok: true, records: known, damage: [] });
-});
+    expect(await verify(path)).toMatchObject({ ok: true, records: known, damage: [] });
+  },
+);

@@ -1,0 +1,108 @@
+/** What of a segment's record index is not as it should be. */
+import { crc32OfHeader } from "../format/crc32.ts";
+import { entryKind, entryLength, writeEntry } from "../format/index-entry.ts";
+import { headerLength } from "../format/record.ts";
+import { asOffset, asSeq } from "../numbers.ts";
+import type { IndexFile } from "../segment/index-file.ts";
+import { recordOfEntry } from "../segment/inspect.ts";
+import { chunkOf } from "../segment/verify-chunk.ts";
+import { readAt, run } from "../storage/plan.ts";
+import type { StorageFile } from "../storage/storage.ts";
+import type { VerifyPart } from "./verify-parts.ts";
+import type { Damage } from "./verify.ts";
+
+/** The record index costs nobody a record, but an entry that rotted is a sign, and detects nothing any more. */
+export async function verifyIndex(
+  { index, base, isSealed, isQuiet, file, end, ...part }: VerifyPart,
+  scanned?: number,
+): Promise<Damage[]> {
+  const nextSeq = scanned ?? part.nextSeq ?? base;
+  if (index === undefined) {
+    if (!isSealed || nextSeq === base || end === 0) return [];
+    const reason = "its record index is missing; opening for writing, or `seqlog rebuild-index`, makes it anew";
+    return [{ file: file.path, offset: asOffset(0), end: asOffset(0), records: 0, reason }];
+  }
+  // They are not synced one by one: those of the last records of a segment that is still written may not be there.
+  const written = isSealed ? nextSeq : isQuiet ? await endOfWritten(file, index, nextSeq) : await endOfProven(index);
+  const bad = await invalidEntries(index, written);
+  const found = index.capacitySync();
+  if (bad.length === 0 && isSealed && found !== nextSeq - base) {
+    const reason = `the record index holds ${found} entries for ${nextSeq - base} records; \`seqlog rebuild-index\` makes it anew`;
+    const from = Math.min(found, nextSeq - base) * entryLength;
+    return [{ file: index.path, offset: asOffset(from), end: asOffset(found * entryLength), records: 0, reason }];
+  }
+  return bad.map(({ from, to }) => ({
+    file: index.path,
+    offset: asOffset((from - base) * entryLength),
+    end: asOffset((to - base) * entryLength),
+    seq: asSeq(from),
+    records: 0,
+    reason: `${to - from} ${to - from === 1 ? "entry" : "entries"} of the record index not valid; no record is lost by it. \`seqlog rebuild-index\` makes it anew`,
+  }));
+}
+
+async function endOfProven(index: IndexFile): Promise<number> {
+  const mark = await run(index.last("provisional"));
+  return mark === undefined ? index.base : mark.seq + 1;
+}
+
+/**
+ * The seq after the last entry, up to that of `nextSeq`, that is there and not all zeros. One that a power
+ * cut left half written does not count.
+ */
+async function endOfWritten(file: StorageFile, index: IndexFile, nextSeq: number): Promise<number> {
+  const end = await endOfNonZeroEntries(index, nextSeq);
+  return end > index.base && (await isHalfWritten(file, index, end - 1)) ? end - 1 : end;
+}
+
+/** Whether an entry is the first bytes of the one that belongs there, with zeros or nothing behind. */
+async function isHalfWritten(file: StorageFile, index: IndexFile, seq: number): Promise<boolean> {
+  const entry = await run(index.entry(seq));
+  const before = seq === index.base ? undefined : await run(index.entry(seq - 1));
+  if ((entry !== undefined && entry.kind !== "invalid") || before?.kind === "invalid") return false;
+  const offset = before === undefined ? 0 : (await run(recordOfEntry(file, before, file.statSync().size))).end;
+  const header = await run(readAt(file, offset, headerLength));
+  if (header.length < headerLength) return false;
+  const stored = await run(index.entries(seq, 1));
+  let half = stored.byteLength;
+  while (half > 0 && stored.getUint8(half - 1) === 0) half--;
+  const whole = chunkOf(new Uint8Array(entryLength), 0).view;
+  return (["firm", "provisional"] as const).some((kind) => {
+    writeEntry(whole, 0, index.seed, seq, offset, crc32OfHeader(chunkOf(header, 0).view, 0), kind);
+    for (let i = 0; i < half; i++) if (stored.getUint8(i) !== whole.getUint8(i)) return false;
+    return true;
+  });
+}
+
+async function endOfNonZeroEntries(index: IndexFile, nextSeq: number): Promise<number> {
+  for (let upper = nextSeq; upper > index.base;) {
+    const lower = Math.max(index.base, upper - 4096);
+    const view = await run(index.entries(lower, upper - lower));
+    for (let i = view.byteLength - 1; i >= 0; i--) {
+      if (view.getUint8(i) !== 0) return lower + Math.floor(i / entryLength) + 1;
+    }
+    upper = lower;
+  }
+  return index.base;
+}
+
+/** Runs of entries that are not self-valid, or not there, up to that of `nextSeq`. */
+async function invalidEntries(index: IndexFile, nextSeq: number): Promise<{ from: number; to: number }[]> {
+  const runs: { from: number; to: number }[] = [];
+  for (let seq = index.base; seq < nextSeq;) {
+    const count = Math.min(4096, nextSeq - seq);
+    const view = await run(index.entries(seq, count));
+    const whole = Math.floor(view.byteLength / entryLength);
+    for (let i = 0; i < count; i++) {
+      if (i < whole && entryKind(view, i * entryLength, index.seed, seq + i) !== "invalid") continue;
+      const last = runs.at(-1);
+      // All that follows the end of the file is one run.
+      const to = i < whole ? seq + i + 1 : nextSeq;
+      if (last?.to === seq + i) last.to = to;
+      else runs.push({ from: seq + i, to });
+      if (to === nextSeq) return runs;
+    }
+    seq += count;
+  }
+  return runs;
+}
