@@ -3,6 +3,7 @@
  * the shortest history that shows it. Plain functions, so that the mutants are held against them
  * too; issues.test.ts runs each.
  */
+import { SeqlogError } from "../../src/errors.ts";
 import { FileLog } from "../../src/log/file-log.ts";
 import { LogWriter } from "../../src/segment/log-writer.ts";
 import { RecordIndex } from "../../src/segment/record-index.ts";
@@ -144,6 +145,69 @@ export const issues: readonly Issue[] = [
         await recordIndex.close();
         if (machine.openFiles > 0) throw new Error(`${machine.openFiles} descriptors are left`);
       });
+    },
+  },
+  {
+    name: "a reader called a log damaged whose recovery had crashed twice",
+    async run() {
+      const disk = makeDisk();
+      await leaveRecordPastMark(disk);
+      disk.kill(await dieOpening(disk, { kind: "unlink", path: /\.tail$/ }, crashBefore));
+      disk.kill(await dieOpening(disk, { kind: "write", path: ".log" }, crashBefore));
+      await process(disk, "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine, readOnly: true });
+        if (log.nextSeq !== 1) throw new Error(`a reader sees ${log.nextSeq} records, and 1 was acknowledged`);
+        await log.close();
+      });
+      await expectRecords(disk, ["first", "second"]);
+    },
+  },
+  ...(["ENOSPC", "EIO"] as const).map((errno) => ({
+    name: `close() under a weaker mode said yes though its fsync had failed (${errno})`,
+    async run() {
+      const disk = makeDisk();
+      let isClosed = false;
+      await process(disk, "lives", async (machine) => {
+        const durability = errno === "EIO" ? { intervalMs: 5 } : "os";
+        const log = await FileLog.open(directory, { machine, durability });
+        await log.append("first");
+        machine.faults.on({ kind: "fsync", path: ".log" }, failWith(errno));
+        // The mode with an interval meets it in the background, the other one in close.
+        if (errno === "EIO")
+          await new Promise<void>((resolve) => machine.clock.after(50, resolve, { keepAlive: true }));
+        await log.close().then(
+          () => (isClosed = true),
+          () => undefined,
+        );
+      });
+      disk.crash({ keep: 0 });
+      if (isClosed) await expectRecords(disk, ["first"]);
+    },
+  })),
+  {
+    name: "a copy whose MANIFEST was durable before the names of its segments",
+    async run() {
+      for (let seed = 0; seed < 20; seed++) {
+        const disk = makeDisk(seed);
+        await process(disk, "dies", async (machine) => {
+          const log = await FileLog.open(directory, { machine });
+          await log.append("first");
+          machine.faults.on({ kind: "rename", path: "/copy/MANIFEST.tmp" }, crashAfter);
+          await log.copyTo("/copy");
+        });
+        disk.crash({ keep: 0.5 });
+        await process(disk, "lives", async (machine) => {
+          try {
+            const copy = await FileLog.open("/copy", { machine, readOnly: true });
+            if (copy.nextSeq !== 1) throw new Error(`the copy holds ${copy.nextSeq} records`);
+            await copy.close();
+          } catch (error) {
+            // Without MANIFEST a copy that was cut off is no log, and says so.
+            const isNoLog = SeqlogError.is(error, "SEQLOG_DAMAGED") && error.facts.file === "/copy/MANIFEST";
+            if (!isNoLog && !SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
+          }
+        });
+      }
     },
   },
   {
