@@ -41,5 +41,10 @@ export function* extendDurableEnd(file: StorageFile, index: IndexFile, known: Re
   const { view } = chunkOf(header, 0);
   if (crc32OfHeader(view, 0) !== entry.headerCrc) return known;
   const length = checkHeader(header, view, 0, entry.offset, Number.MAX_SAFE_INTEGER);
-  return length < 0 ? known : { nextSeq, end: entry.offset + headerLength + length };
+  if (length < 0) return known;
+  const end = entry.offset + headerLength + length;
+  if (entry.kind === "firm") return { nextSeq, end };
+  // Entries of the weaker modes may have outlived their records.
+  const chain = yield* walkChain(file, { seq: known.nextSeq, offset: known.end }, end);
+  return { nextSeq: chain.nextSeq, end: chain.end };
 }

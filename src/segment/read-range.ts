@@ -157,7 +157,9 @@ export async function* readBackward(view: LogView, range: Range, signal: AbortSi
       }
       const runs: Run[] = [];
       for (let seq = lower, offset = start; seq < upper;) {
-        const run = await runPlan(segment.reader.run(seq, offset, limit, end - offset, upper - seq));
+        const run = await runPlan(
+          segment.reader.run(seq, offset, limit, Math.min(end - offset, range.maxBytes), upper - seq),
+        );
         runs.push(run);
         seq += run.starts.length;
         offset = run.chunk.position + run.end;

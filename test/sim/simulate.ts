@@ -3,10 +3,10 @@
  * and reset; readers of other processes that follow live; errors of the disk; bit rot; and crashes at
  * any operation, those of recovery included. After each crash what is found is held against the model.
  *
- * Where each promise of the design is checked: 1 to 3 in `Model.recovered`, with every sync that a
+ * Where each promise of docs/durability.md is checked: 1 to 3 in `Model.recovered`, with every sync that a
  * power cut can take back; 4 in `#refused` and `#acknowledged`; 5 in `Model.served` and `recovered`;
  * 6 in `#spoil`; 7 in `rotOneBit` and `#open`; 8 by faults planned before opening; 9 in `Model`
- * (generations, first seqs); 10 in `#trim`; 12 in `#watch` and `#close`.
+ * (generations, first seqs); 10 in `#trim`; 11 in `#watch` and `#close`.
  */
 import { FileLog } from "../../src/log/file-log.ts";
 import { verify } from "../../src/log/verify.ts";
