@@ -261,4 +261,54 @@ export const issues: readonly Issue[] = [
       }
     },
   },
+  {
+    name: "a write in flight that fails after a blocking append wrote the same bytes poisons the log",
+    async run() {
+      for (let seed = 0; seed < 20; seed++) {
+        const disk = makeDisk(seed);
+        await process(disk, "lives", async (machine) => {
+          const log = await FileLog.open(directory, { machine });
+          const fault = failWith("EIO");
+          machine.faults.on({ kind: "write", path: ".log" }, ({ background }) => (background ? fault : undefined));
+          const inFlight = log.append("first").catch(() => undefined);
+          await machine.clock.turn();
+          log.appendSync("second");
+          await inFlight;
+          for (let tries = 0; tries < 20; tries++) {
+            await machine.clock.turn();
+            // The next background write would meet no fault: that one was for a single write.
+            const refused = await log.append("later").then(
+              () => false,
+              (error: unknown) => SeqlogError.is(error, "SEQLOG_POISONED"),
+            );
+            if (refused) return;
+          }
+          throw new Error("a write failed, and the log goes on acknowledging");
+        }).catch((error: unknown) => {
+          // The failure came before the blocking append, which then was refused: another history.
+          if (!SeqlogError.is(error, "SEQLOG_POISONED") && !SeqlogError.is(error, "SEQLOG_IO")) throw error;
+        });
+      }
+    },
+  },
+  {
+    name: "a torn tail as long as the largest write is set aside, not called damage",
+    async run() {
+      const disk = makeDisk();
+      const writer = await process(disk, "dies", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.append("first");
+        machine.faults.on({ kind: "write", path: ".log" }, crashAfter);
+        await log.append("x".repeat(300_000));
+      });
+      disk.kill(writer);
+      const path = `${directory}/00000000000000000000.log`;
+      const bytes = disk.readFile(path) as Uint8Array;
+      if (bytes.length < 300_000) throw new OtherHistory("the record is not there");
+      // Its first sectors were lost, the others kept.
+      bytes.fill(0, 37, 1024);
+      disk.writeFile(path, bytes);
+      await expectRecords(disk, ["first"]);
+    },
+  },
 ];

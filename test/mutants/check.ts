@@ -11,11 +11,13 @@ export interface Finding {
 }
 
 async function check(histories: number): Promise<Finding | undefined> {
+  process.send?.("alive");
   for (const { name, run } of issues) {
     try {
       await run();
     } catch (error) {
       if (error instanceof OtherHistory) continue;
+      throwIfCrash(error);
       return { by: `test/issues, ${JSON.stringify(name)}`, message: messageOf(error) };
     }
   }
@@ -25,11 +27,17 @@ async function check(histories: number): Promise<Finding | undefined> {
       try {
         await run(seed);
       } catch (error) {
+        throwIfCrash(error);
         return { by: `simulated history ${seed}`, message: messageOf(error) };
       }
     }
   }
   return undefined;
+}
+
+/** A mutant that breaks the program instead of a promise shows nothing: that is a fault of the mutant. */
+function throwIfCrash(error: unknown): void {
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError) throw error;
 }
 
 function messageOf(error: unknown): string {

@@ -17,6 +17,8 @@ export interface Mutant {
   /** The promise of docs/durability.md that it breaks. */
   readonly breaks: number;
   readonly edits: readonly Edit[];
+  /** Whether it is found out by never coming to an end. */
+  readonly hangs?: true;
 }
 
 const segmentWriter = "segment/segment-writer.ts";
@@ -378,11 +380,6 @@ export const mutants: readonly Mutant[] = [
     this.#fsyncSecond();`,
         replace: `  cutBack(): void {`,
       },
-      {
-        file: recoveryTable,
-        find: `  if (evidence.nonZeroEnd > chain.end + evidence.window) {`,
-        replace: `  if (evidence.nonZeroEnd > chain.end + 2 * evidence.window) {`,
-      },
     ],
   },
   {
@@ -409,6 +406,12 @@ export const mutants: readonly Mutant[] = [
     if (this.#ackPoint === "durable") this.#fsyncSecond();`,
         replace: `    writeFullySync(this.#log, batch.bytes, this.#end);`,
       },
+    ],
+  },
+  {
+    name: "a write in flight may fail unheard once a blocking append has written the same bytes",
+    breaks: 4,
+    edits: [
       {
         file: commitQueue,
         find: `      if (error !== undefined) this.poison(error);
@@ -425,11 +428,6 @@ export const mutants: readonly Mutant[] = [
         file: directoryWriter,
         find: `    if (window === null || length <= window) return;`,
         replace: `    if (window === null || length >= 0) return;`,
-      },
-      {
-        file: "log/manifest.ts",
-        find: `export const firstWindow: number = 64 * 1024;`,
-        replace: `export const firstWindow: number = 512;`,
       },
     ],
   },
@@ -453,17 +451,21 @@ export const mutants: readonly Mutant[] = [
     breaks: 1,
     edits: [
       {
-        file: commitQueue,
-        find: `        this.#host.current().write(batch, (error) => this.#landed(batch, error));`,
-        replace: `        this.#host.current().write(batch, (error) => this.#landed(batch, error));
-        batch.bytes.fill(0xff, 0, 0);
-        queueMicrotask(() => batch.bytes.fill(0x55, batch.bytes.length >>> 1));`,
+        file: "segment/buffer-pool.ts",
+        find: `  const bytes = Buffer.allocUnsafeSlow(sizes[fit] ?? length);
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };`,
+        replace: `  const bytes = Buffer.allocUnsafeSlow(sizes[fit] ?? length);
+  const buffer = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+  // Given back before anybody has used it.
+  releaseBuffer(buffer);
+  return buffer;`,
       },
     ],
   },
   {
     name: "lengths are believed before they are held against the file",
     breaks: 11,
+    hangs: true,
     edits: [
       {
         file: "segment/verify-chunk.ts",

@@ -34,7 +34,9 @@ interface Generation {
   /** Up to here a power cut takes nothing. */
   durable: number;
   /** Submitted and not answered, in order; `maybe`: refused, but the first of a refused batch may be there. */
-  pending: { readonly payload: string; maybe: boolean }[];
+  pending: { readonly payload: string; readonly number: number; maybe: boolean }[];
+  /** By seq: which submission it was, of those that this session acknowledged. */
+  readonly order: Map<number, number>;
   /** The first seq may be any of these: a trim that was not answered may have happened. */
   firstSeqs: number[];
 }
@@ -45,6 +47,9 @@ export class Model {
   #current: Generation = fresh();
   /** A reset that was not answered may have happened. */
   #resetPending = false;
+  #submissions = 0;
+  /** What earlier generations held, as far as anybody knows. */
+  readonly #earlier = new Map<number, Map<number, string>>();
   /** The highest seq that any reader was served, in this generation, and what it was. */
   readonly #served = new Map<number, string>();
 
@@ -72,7 +77,7 @@ export class Model {
 
   /** @param maybe whether it may be refused without anybody hearing of it */
   submitted(payloads: readonly string[], maybe = false): void {
-    this.#current.pending.push(...payloads.map((payload) => ({ payload, maybe })));
+    this.#current.pending.push(...payloads.map((payload) => ({ payload, number: this.#submissions++, maybe })));
   }
 
   acknowledged(seq: number, known: Known, isDurable: boolean): void {
@@ -81,7 +86,17 @@ export class Model {
     if (acked.has(seq)) throw new Error(`seq ${seq} was acknowledged twice`);
     const at = pending.findIndex(({ payload }) => payload === known.payload);
     if (at < 0) throw new Error(`acknowledged ${known.payload}, which nobody submitted`);
-    pending.splice(at, 1);
+    const { number } = pending.splice(at, 1)[0] as { number: number };
+    // Appends get their seqs in the order of the calls.
+    const { order } = current;
+    if ((order.get(seq - 1) ?? -1) > number || (order.get(seq + 1) ?? Infinity) < number)
+      throw new Error(`record ${seq} was not appended in the order of the calls`);
+    order.set(seq, number);
+    const before = this.#served.get(seq);
+    if (before !== undefined && before !== known.payload)
+      throw new Error(
+        `record ${seq} was served as ${before.slice(0, 20)}, then acknowledged as ${known.payload.slice(0, 20)}`,
+      );
     acked.set(seq, known);
     current.nextSeq = Math.max(current.nextSeq, seq + 1);
     if (isDurable) current.durable = current.nextSeq;
@@ -123,7 +138,9 @@ export class Model {
   /** @param pending what was submitted after the reset was asked for, and belongs to the new generation */
   wasReset(): void {
     this.#resetPending = false;
-    this.generation++;
+    const held = new Map(this.#served);
+    for (const [seq, { payload }] of this.#current.acked) held.set(seq, payload);
+    this.#earlier.set(this.generation++, held);
     const { pending } = this.#current;
     this.#current = { ...fresh(), pending };
     this.#served.clear();
@@ -131,10 +148,15 @@ export class Model {
 
   /** A reader got this: a crash may not take it away any more. */
   served(generation: number, seq: number, payload: string): void {
-    if (generation !== this.generation) return;
-    const before = this.#served.get(seq);
+    const isNow = generation === this.generation;
+    const before = isNow
+      ? (this.#served.get(seq) ?? this.#current.acked.get(seq)?.payload)
+      : this.#earlier.get(generation)?.get(seq);
     if (before !== undefined && before !== payload)
-      throw new Error(`record ${seq} was served as ${before}, then as ${payload}`);
+      throw new Error(
+        `record ${seq} of generation ${generation} is ${before.slice(0, 20)}, and was served as ${payload.slice(0, 20)}`,
+      );
+    if (!isNow) return;
     this.#served.set(seq, payload);
   }
 
@@ -191,6 +213,7 @@ export class Model {
     for (const record of records) acked.set(record.seq, record);
     this.#current.nextSeq = nextSeq;
     this.#current.pending = [];
+    this.#current.order.clear();
     this.#current.firstSeqs = [firstSeq];
     this.#current.durable = nextSeq;
     if (mayLose) for (const seq of this.#served.keys()) if (seq >= nextSeq) this.#served.delete(seq);
@@ -198,5 +221,5 @@ export class Model {
 }
 
 function fresh(): Generation {
-  return { acked: new Map(), nextSeq: 0, durable: 0, pending: [], firstSeqs: [0] };
+  return { acked: new Map(), nextSeq: 0, durable: 0, pending: [], order: new Map(), firstSeqs: [0] };
 }

@@ -9,17 +9,21 @@ const histories = 2600;
 test.each([
   { name: "a directory log", run: simulate },
   { name: "a single file", run: simulateFile },
-])("$name: what was acknowledged or served survives any crash", async ({ run }) => {
-  const total = emptyTally();
-  for (let seed = 0; seed < histories; seed++) {
-    try {
-      addTally(total, await run(seed));
-    } catch (error) {
-      throw new Error(`replay with \`npm run test:sim -- --seed ${seed}\``, { cause: error });
+])(
+  "$name: what was acknowledged or served survives any crash",
+  async ({ run }) => {
+    const total = emptyTally();
+    for (let seed = 0; seed < histories; seed++) {
+      try {
+        addTally(total, await run(seed));
+      } catch (error) {
+        throw new Error(`replay with \`npm run test:sim -- --seed ${seed}\``, { cause: error });
+      }
     }
-  }
-  // A slice in which nothing happens would prove nothing.
-  expect(total.crashes).toBeGreaterThan(10_000);
-  for (const [what, count] of Object.entries(total))
-    expect({ what, isMuch: count > 200 }).toEqual({ what, isMuch: true });
-});
+    // A slice in which nothing happens would prove nothing.
+    expect(total.crashes).toBeGreaterThan(10_000);
+    for (const [what, count] of Object.entries(total))
+      expect({ what, isMuch: count > 200 }).toEqual({ what, isMuch: true });
+  },
+  600_000,
+);

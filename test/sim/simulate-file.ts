@@ -39,6 +39,8 @@ class FileHistory {
   #mayRefuse = false;
   #resetting = false;
   #count = 0;
+  /** What a reader of another process met that it must not. */
+  #readerFailure: { readonly error: unknown } | undefined;
   readonly #machines: SimulatedMachine[] = [];
 
   constructor(seed: number | string) {
@@ -68,6 +70,7 @@ class FileHistory {
       }
       for (const stop of stops) await stop();
     });
+    if (this.#readerFailure !== undefined) throw this.#readerFailure.error;
     if (outcome.kind === "failed" && !isExpected(outcome.error)) throw outcome.error;
     if (!hasFaults && outcome.kind !== "done") throw new Error(`the last session ${outcome.kind}`, { cause: outcome });
   }
@@ -180,10 +183,9 @@ class FileHistory {
           this.#lives.findLast(({ since }) => since <= number)?.model.served(0, record.seq, payload);
         }
       } catch (error) {
-        if (!stop.signal.aborted && !isExpected(error)) throw error;
+        if (!stop.signal.aborted && machine.running && !isExpected(error)) this.#readerFailure ??= { error };
       }
     })();
-    done.catch(() => undefined);
     return async () => {
       stop.abort();
       await done;

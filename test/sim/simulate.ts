@@ -9,6 +9,7 @@
  * (generations, first seqs); 10 in `#trim`; 11 in `#watch` and `#close`.
  */
 import { FileLog } from "../../src/log/file-log.ts";
+import { salvage } from "../../src/log/salvage.ts";
 import { verify } from "../../src/log/verify.ts";
 import { SeqlogError } from "../../src/errors.ts";
 import { crashAfter, crashBefore, crashDuring, failWith, shortWrite } from "../../src/testing/fault-plan.ts";
@@ -17,6 +18,7 @@ import { SimulatedCrash } from "../../src/testing/simulated-crash.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
+import { Followers } from "./followers.ts";
 import { type Found, Model } from "./model.ts";
 import { damageIndex, rotOneBit } from "./rot.ts";
 import { type Tally, emptyTally } from "./tally.ts";
@@ -43,6 +45,7 @@ class History {
   readonly #isWeak: boolean;
   readonly #segmentBytes: number;
   #count = 0;
+  readonly #followers: Followers;
   /** Where the record ended that was acknowledged last. */
   #recordEnd = 0;
   #isPowerCut = false;
@@ -56,6 +59,12 @@ class History {
     this.#disk = new SimulatedDisk({ seed, keepLog: false, hasDsync, prefersZeroAhead: this.#random.chance(0.8) });
     this.#isWeak = this.#random.chance(0.2);
     this.#segmentBytes = this.#random.pick([1024, 1024, 4096, 1024 * 1024]);
+    this.#followers = new Followers(
+      this.#disk,
+      this.#random,
+      (generation, count, payload) => this.#served(generation, count, payload),
+      isExpected,
+    );
   }
 
   async run(): Promise<Tally> {
@@ -64,8 +73,10 @@ class History {
       await this.#session();
       this.#end();
       await this.#spoil();
+      this.#followers.throwFailure();
     }
     await this.#lastLook();
+    this.#followers.throwFailure();
     return this.#tally;
   }
 
@@ -79,11 +90,15 @@ class History {
       await this.#check(log);
       writer.faults.clear();
       this.#plan(writer);
-      const stops = Array.from({ length: this.#random.pick([0, 1, 1, 3]) }, () => this.#follow());
+      for (let i = this.#random.pick([0, 1, 1, 3]); i > 0; i--)
+        this.#followers.add(directory, codec, (machine) => this.#watch(machine));
+      if (this.#random.chance(0.1)) this.#fillDisk();
       await this.#work(log);
       if (this.#random.chance(0.3)) await this.#close(log, writer);
-      for (const stop of stops) await stop();
+      if (this.#random.chance(0.5)) await this.#followers.stop();
     });
+    this.#disk.capacity = Infinity;
+    this.#followers.throwFailure();
     if (outcome.kind === "failed" && !isExpected(outcome.error)) throw outcome.error;
   }
 
@@ -93,23 +108,31 @@ class History {
     // Until somebody has looked, the worst that happened counts.
     this.#isPowerCut ||= isPowerCut;
     this.#tally.crashes++;
-    if (isPowerCut) this.#disk.crash();
-    else for (const machine of this.#machines.splice(0)) this.#disk.kill(machine);
-    this.#machines.length = 0;
+    if (isPowerCut) {
+      this.#disk.crash();
+      this.#followers.forget();
+    } else {
+      if (this.#writer !== undefined) this.#disk.kill(this.#writer);
+      this.#followers.killSome(0.5);
+    }
   }
 
-  readonly #machines: SimulatedMachine[] = [];
+  /** From here on there is little room, until the session ends. */
+  #fillDisk(): void {
+    this.#disk.capacity = this.#disk.used + this.#random.int(8192);
+    this.#mayRefuse = true;
+  }
+
   #writer: SimulatedMachine | undefined;
 
   #plan(machine: SimulatedMachine): void {
-    if (!this.#machines.includes(machine)) this.#machines.push(machine);
     this.#watch(machine);
     const random = this.#random;
     const at = machine.operations + random.int(random.pick([20, 60, 200]));
     const fault: Fault = random.pick([
       crashBefore,
       crashAfter,
-      crashDuring(random.int(2000)),
+      crashDuring(random.int(random.pick([2000, 200_000]))),
       failWith("EIO"),
       failWith("EIO", random.int(1000)),
       failWith("ENOSPC", random.int(1000)),
@@ -133,13 +156,15 @@ class History {
     const random = this.#random;
     // A power cut may have taken even the directory.
     const names = this.#disk.list("/").includes(directory.slice(1)) ? this.#disk.list(directory) : [];
-    if (random.chance(0.1)) {
+    if (random.chance(0.1) && !this.#followers.areThere) {
       const indexes = names.filter((name) => name.endsWith(".idx"));
       if (indexes.length === 0) return;
       damageIndex(this.#disk, random, `${directory}/${random.pick(indexes)}`);
       this.#tally.indexesLost++;
       return;
     }
+    // Who reads now would meet the rot.
+    if (this.#followers.areThere) return;
     // What the record index does not prove, since power was cut or since it is damaged itself, may look torn.
     if (this.#isPowerCut || this.#tally.indexesLost > 0 || this.#isWeak || !random.chance(0.25)) return;
     const records = this.#model.placed();
@@ -152,10 +177,32 @@ class History {
     const offset = (target?.offset ?? 0) + random.int(length);
     // An interrupted recovery keeps some records in its copy alone.
     if (offset >= bytes.length || names.some((name) => name.endsWith(".tail"))) return;
-    await rotOneBit(this.#disk, directory, { path, offset, bit: random.int(8) }, (forWriting) =>
-      this.#openRotten(forWriting),
-    );
+    const look = async (forWriting: boolean): Promise<() => Promise<void>> => {
+      if (!forWriting) await this.#inspectRotten(target);
+      return await this.#openRotten(forWriting);
+    };
+    await rotOneBit(this.#disk, directory, { path, offset, bit: random.int(8) }, look);
     this.#tally.rotten++;
+  }
+
+  /** `verify` says so, and `salvage` gets all but the record that was hit. */
+  async #inspectRotten(target: Found | undefined): Promise<void> {
+    const machine = this.#disk.boot();
+    const outcome = await machine.run(async () => {
+      if ((await verify(directory, { machine })).ok) throw new Error("verify calls a log right that has rot in it");
+      if (!this.#random.chance(0.3)) return;
+      const out = `/salvaged-${this.#tally.rotten}`;
+      await salvage(directory, { out, machine });
+      const log: Text = await FileLog.open(out, { machine, codec, readOnly: true });
+      const found = new Map<string, string>();
+      for await (const record of log.read()) found.set(record.id, record.data);
+      await log.close();
+      for (const { id, payload, seq } of this.#model.placed()) {
+        if (seq !== target?.seq && found.get(id as string) !== payload)
+          throw new Error(`record ${seq} is whole, and salvage did not get it`);
+      }
+    });
+    if (outcome.kind === "failed") throw outcome.error;
   }
 
   async #openRotten(forWriting: boolean): Promise<() => Promise<void>> {
@@ -228,36 +275,8 @@ class History {
     if (machine.running && !this.#disk.list(directory).includes("LOCK")) throw new Error("the lock file is gone");
   }
 
-  /** Follows the log live as another process; what it is served must survive. Returns how to stop. */
-  #follow(): () => Promise<void> {
-    const machine = this.#disk.boot();
-    this.#machines.push(machine);
-    this.#watch(machine);
-    if (this.#random.chance(0.1)) machine.faults.at(this.#random.int(40), failWith("EIO"));
-    const inBatches = this.#random.chance(0.3);
-    const stop = new AbortController();
-    const done = (async () => {
-      try {
-        const log: Text = await FileLog.open(directory, { machine, codec, readOnly: true });
-        const { generation } = log;
-        const options = { live: true, signal: stop.signal } as const;
-        if (!inBatches) for await (const record of log.read(options)) this.#served(generation, record);
-        else
-          for await (const batch of log.readBatches(options))
-            for (const record of batch) this.#served(generation, record);
-      } catch (error) {
-        if (!stop.signal.aborted && !isExpected(error)) throw error;
-      }
-    })();
-    done.catch(() => undefined);
-    return async () => {
-      stop.abort();
-      await done;
-    };
-  }
-
-  #served(generation: number, record: { readonly seq: number; readonly data: string }): void {
-    this.#model.served(generation, record.seq, record.data);
+  #served(generation: number, seq: number, payload: string): void {
+    this.#model.served(generation, seq, payload);
     this.#tally.served++;
   }
 
@@ -307,6 +326,7 @@ class History {
     if (this.#random.chance(0.05)) return "\0".repeat(number);
     const text = `${number}:`;
     if (this.#random.chance(0.05)) return text.padEnd((1024 - ((this.#recordEnd + 63) % 512)) % 512, "x");
+    if (this.#random.chance(0.004)) return text.padEnd(70_000 + this.#random.int(130_000), "x");
     const length = this.#random.pick([0, 5, 30, 200, 700, 3000]);
     return text + "x".repeat(this.#random.int(length + 1));
   }
@@ -400,7 +420,7 @@ class History {
         from: { last: this.#random.int(20) },
         reverse: this.#random.chance(0.5),
       } as never)) {
-        if (log.generation === generation) this.#model.served(generation, record.seq, record.data);
+        if (log.generation === generation) this.#served(generation, record.seq, record.data);
       }
     } catch (error) {
       if (!isExpected(error)) throw error;
