@@ -2,11 +2,13 @@
 import type { Damage } from "../index.ts";
 import { printableLine } from "./printable.ts";
 
-/** One line for each. */
-export function damageLines(damage: readonly Damage[]): string[] {
-  return damage.map(({ file, offset, end, seq, records, reason }) =>
+/** One line for each, and one for those that are only counted. */
+export function damageLines(damage: readonly Damage[], damagedRanges: number): string[] {
+  const lines = damage.map(({ file, offset, end, seq, records, reason }) =>
     printableLine(`damage: ${file}, ${bytesInWords(offset, end)}${seqsInWords(seq, records)}: ${reason}`),
   );
+  const more = damagedRanges - damage.length;
+  return more > 0 ? [...lines, `damage: ${more} more ${more === 1 ? "range" : "ranges"}`] : lines;
 }
 
 /** `offset 128`, or `offset 128 to 256` where it is known how far it goes; the end is the position after it. */

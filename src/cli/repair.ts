@@ -14,7 +14,8 @@ interface RepairOptions {
 
 const help = `
 No bytes are deleted: what is cut off is first copied into a file beside the log. Damage that
-would cost a record is reported and left as it is (exit code 1).
+would cost a record is reported and left as it is (exit code 1): \`seqlog salvage\` gets the whole
+records out. Of more than 1,000 damaged ranges the first are told, and how many there are.
 
 Examples:
   seqlog repair ./events --dry-run
@@ -26,7 +27,7 @@ export function defineRepair(command: Command, context: CliContext): void {
     .description("Finish an interrupted recovery, set a torn tail aside, rebuild a lost MANIFEST or record index.")
     .argument("<LOG>", logArgumentHelp)
     .option("--dry-run", "say what would be done, and do nothing")
-    .option("--json", 'print {"dryRun","changes":[{"file","action","bytes"}],"damage":[…],"tornBytes"}')
+    .option("--json", 'print {"dryRun","changes":[{"file","action","bytes"}],"damage":[…],"damagedRanges","tornBytes"}')
     .addHelpText("after", help)
     .action((location: string, options: RepairOptions) => repair(location, options, context));
 }
@@ -39,11 +40,11 @@ async function repair(location: string, options: RepairOptions, context: CliCont
   // Repair looks where recovery looks, at the end. Whoever asks for it wants to know about all of the log; but
   // what a dry run left undone is not damage.
   const isSettled = found.length === 0 && (!dryRun || changes.length === 0);
-  const damage = isSettled ? (await verify(location)).damage : found;
-  if (damage.length > 0) context.exitCode = exitCodes.damage;
+  const { damage, damagedRanges } = isSettled ? await verify(location) : { damage: found, damagedRanges: found.length };
+  if (damagedRanges > 0) context.exitCode = exitCodes.damage;
   const { stdout } = context;
   if (options.json === true) {
-    stdout.line(JSON.stringify({ dryRun, changes, damage: damageFacts(damage), tornBytes }));
+    stdout.line(JSON.stringify({ dryRun, changes, damage: damageFacts(damage), damagedRanges, tornBytes }));
     return;
   }
   for (const { file, action, bytes } of changes) {
@@ -53,9 +54,9 @@ async function repair(location: string, options: RepairOptions, context: CliCont
       ),
     );
   }
-  for (const line of damageLines(damage)) stdout.line(line);
+  for (const line of damageLines(damage, damagedRanges)) stdout.line(line);
   if (tornBytes > 0) stdout.line(`torn tail: ${tornBytes} bytes that were never acknowledged`);
-  if (damage.length > 0)
-    stdout.line(`${damage.length} damaged ${damage.length === 1 ? "place is" : "places are"} left as found`);
+  if (damagedRanges > 0)
+    stdout.line(`${damagedRanges} damaged ${damagedRanges === 1 ? "place is" : "places are"} left as found`);
   else if (changes.length === 0) stdout.line("nothing to repair");
 }

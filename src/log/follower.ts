@@ -17,7 +17,7 @@ import { run } from "../storage/plan.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import { findSegment } from "./directory-writer.ts";
 import { type Manifest, loadManifest, manifestPath } from "./manifest.ts";
-import type { SealedSegment } from "./recover-directory.ts";
+import { type SealedSegment, checkNoneLost } from "./recover-directory.ts";
 import { type CachedSegment, SegmentCache } from "./segment-cache.ts";
 import { type SegmentName, listDirectory, logPath } from "./segment-files.ts";
 
@@ -264,6 +264,7 @@ async function look(machine: Machine, directory: string, cache: SegmentCache, st
     }
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
+  if (listing !== undefined) checkNoneLost(storage, directory, listing, manifest.generation);
   const names = (listing?.logs ?? []).filter((name) => name.generation === manifest.generation);
   const bases = names.map((name) => name.base);
   const first = bases.findLastIndex((base) => base <= manifest.firstSeq);

@@ -279,6 +279,16 @@ describe("a redo copy (.tail)", () => {
   });
 });
 
+test.each(["crashed", "closed"] as const)(
+  "the last segment lost from a log that was %s, its record index still there, is damage to writers and readers",
+  async (end) => {
+    const { path } = await build(end);
+    rmSync(fileIn(path, active, "log"));
+    await isDamaged(path, { file: fileIn(path, active, "log"), offset: 0, seq: 20 });
+    await expect(FileLog.open(path, { readOnly: true })).rejects.toMatchObject({ code: "SEQLOG_DAMAGED" });
+  },
+);
+
 describe("sealed segments", () => {
   test("a gap is damage", async () => {
     const { path } = await build("closed");

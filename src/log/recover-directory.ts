@@ -4,8 +4,9 @@
  * finds damage changes nothing, and a crash after any step leaves a directory that the same steps
  * bring into order again.
  */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { SeqlogError } from "../errors.ts";
+import { entryLength } from "../format/index-entry.ts";
 import { headerAt, headerLength } from "../format/record.ts";
 import { millisecondsOfId } from "../format/uuid.ts";
 import { asOffset } from "../numbers.ts";
@@ -137,7 +138,9 @@ export function createSegment(storage: Storage, directory: string, name: Segment
  */
 export function currentSegments(storage: Storage, directory: string, manifest: Manifest): SegmentName[] {
   const { generation, firstSeq } = manifest;
-  const { logs } = listDirectory(storage, directory);
+  const listing = listDirectory(storage, directory);
+  const { logs } = listing;
+  checkNoneLost(storage, directory, listing, generation);
   // A reset that was interrupted before its commit leaves one, empty. One with records was committed
   // under another MANIFEST than this.
   const later = logs.find(
@@ -154,6 +157,24 @@ export function currentSegments(storage: Storage, directory: string, manifest: M
     throw damaged(missing, 0, `MANIFEST says that the log begins at record ${firstSeq}, but there is no such segment`);
   }
   return current.slice(first);
+}
+
+/**
+ * A record index that proves records behind all segments that are there belonged to one that is not.
+ * (One that a roll has only begun with is empty.)
+ * @throws SEQLOG_DAMAGED
+ */
+export function checkNoneLost(storage: Storage, directory: string, listing: Listing, generation: number): void {
+  const last = listing.logs.findLast((name) => name.generation === generation);
+  const orphan = listing.indexes.find(
+    (name) =>
+      name.generation === generation &&
+      name.base > (last?.base ?? -1) &&
+      (storage.statSync(indexPath(directory, name))?.size ?? 0) >= entryLength,
+  );
+  if (orphan === undefined) return;
+  const reason = `the segment is not there, but its record index ${basename(indexPath(directory, orphan))} holds entries; \`seqlog salvage\` gets the records of the others`;
+  throw damaged(logPath(directory, orphan), 0, reason, orphan.base);
 }
 
 /** What MANIFEST no longer, or not yet, counts as part of the log, and what interrupted steps left. */

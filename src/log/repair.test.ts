@@ -19,6 +19,7 @@ import { LogReader } from "../segment/log-reader.ts";
 import { LogWriter } from "../segment/log-writer.ts";
 import { RecordIndex } from "../segment/record-index.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
+import type { Storage } from "../storage/storage.ts";
 import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
 import { FileLog } from "./file-log.ts";
@@ -332,6 +333,31 @@ describe("a directory", () => {
     expect(readFileSync(lock, "utf8")).toBe(left);
   });
 
+  test("a dry run that finds the lock taken writes nothing into its file, even when the holder has just left", async () => {
+    const { path } = await build("closed");
+    const lock = join(path, "LOCK");
+    const left = '{"pid":7,"host":"elsewhere","since":5,"kind":"kernel"}\n';
+    writeFileSync(lock, left);
+    const { storage } = nodeMachine;
+    let isTaken = true;
+    const leaving: Storage = {
+      ...storage,
+      openSync(at, mode, options) {
+        const file = storage.openSync(at, mode, options);
+        const tryLock = file.tryLockSync.bind(file);
+        file.tryLockSync = () => (isTaken ? (isTaken = false) : tryLock());
+        return file;
+      },
+    };
+    const before = everythingIn(path);
+    await expect(repair(path, { dryRun: true, machine: { ...nodeMachine, storage: leaving } })).rejects.toMatchObject({
+      code: "SEQLOG_LOCKED",
+      facts: { path: lock, pid: 7, host: "elsewhere" },
+    });
+    expect(isTaken).toBe(false);
+    expect(everythingIn(path)).toEqual(before);
+  });
+
   test("a log that is being written is SEQLOG_LOCKED: what is in flight would look torn", async () => {
     const log = await FileLog.open(newPath());
     await log.append("x");
@@ -348,6 +374,98 @@ describe("a directory", () => {
     mkdirSync(path);
     await expect(repair(path)).rejects.toMatchObject({ code: "SEQLOG_NOT_FOUND" });
     expect(bytesOf(path)).toEqual({});
+  });
+});
+
+describe("a lost MANIFEST and damage: nothing is cut off that is whole or that the record index proves", () => {
+  const lose = (path: string): void => rmSync(join(path, "MANIFEST"));
+  const last = (path: string): string => join(path, `${active}.log`);
+  const index = (path: string): string => join(path, `${active}.idx`);
+
+  test.each<[string, (path: string) => void, { offset: number; seq?: number; reason: RegExp }]>([
+    [
+      "a record before others",
+      (path) => flipBit(last(path), bytesEach + 50),
+      { offset: bytesEach, seq: 21, reason: /proves records up to 24.*salvage/ },
+    ],
+    [
+      "the last record",
+      (path) => flipBit(last(path), 4 * bytesEach + 50),
+      { offset: 4 * bytesEach, seq: 24, reason: /proves records up to 24.*salvage/ },
+    ],
+    [
+      "the last records zeroed",
+      (path) => overwrite(last(path), 3 * bytesEach, Buffer.alloc(2 * bytesEach)),
+      { offset: 3 * bytesEach, seq: 23, reason: /proves records up to 24.*salvage/ },
+    ],
+    [
+      "the file cut between two records",
+      (path) => truncateSync(last(path), 3 * bytesEach),
+      { offset: 3 * bytesEach, reason: /proves record 24.*salvage/ },
+    ],
+    [
+      "a bit of a UUID, which the record index alone knows of",
+      (path) => flipBit(last(path), 2 * bytesEach + 30),
+      { offset: 2 * bytesEach, seq: 22, reason: /header/ },
+    ],
+    [
+      "a record before others, and the record index lost too",
+      (path) => (rmSync(index(path)), flipBit(last(path), bytesEach + 50)),
+      { offset: bytesEach, seq: 21, reason: /whole record follows at offset 256.*salvage/ },
+    ],
+    [
+      "a record past the mark, before another",
+      (path) => (truncateSync(index(path), 2 * 16), flipBit(last(path), 3 * bytesEach + 50)),
+      { offset: 3 * bytesEach, seq: 23, reason: /whole record follows at offset 512.*salvage/ },
+    ],
+    [
+      "nothing left of the records",
+      (path) => overwrite(last(path), 0, Buffer.alloc(5 * bytesEach)),
+      { offset: 0, seq: 20, reason: /record index has entries.*salvage/ },
+    ],
+  ])("%s", async (_name, spoil, { reason, ...place }) => {
+    const { path } = await build("crashed");
+    lose(path);
+    spoil(path);
+    await isUnmendable(path, { file: last(path), ...place, reason: expect.stringMatching(reason) as unknown });
+  });
+
+  test("a bit of a UUID in a sealed segment", async () => {
+    const { path } = await build("crashed");
+    lose(path);
+    const file = join(path, `${first}.log`);
+    flipBit(file, 4 * bytesEach + 30);
+    await isUnmendable(path, { file, offset: 4 * bytesEach, seq: 4 });
+  });
+
+  test("a torn tail behind all of that is still set aside", async () => {
+    const fixture = await build("crashed");
+    lose(fixture.path);
+    overwrite(last(fixture.path), 5 * bytesEach, Buffer.from("torn"));
+    expect(await repairTwice(fixture)).toMatchObject({ damage: [], tornBytes: 4 });
+    await holdsAll(fixture);
+  });
+
+  async function withRedoCopy(): Promise<Fixture> {
+    const fixture = await build("crashed");
+    truncateSync(index(fixture.path), 3 * 16);
+    const { machine, storage } = withFaults(nodeMachine);
+    storage.faults.on({ kind: "unlink", path: ".log.tail" }, failWith("EIO"));
+    await expect(FileLog.open(fixture.path, { machine })).rejects.toMatchObject({ code: "SEQLOG_IO" });
+    lose(fixture.path);
+    return fixture;
+  }
+
+  test("an interrupted redo is finished when all before it is whole", async () => {
+    const fixture = await withRedoCopy();
+    expect(await repair(fixture.path)).toMatchObject({ damage: [] });
+    await holdsAll(fixture);
+  });
+
+  test("an interrupted redo with damage before it is left alone", async () => {
+    const { path } = await withRedoCopy();
+    flipBit(last(path), bytesEach + 50);
+    await isUnmendable(path, { file: last(path), offset: bytesEach, seq: 21 });
   });
 });
 

@@ -16,6 +16,7 @@ import { nodeMachine } from "../storage/node-machine.ts";
 import { readAt, run } from "../storage/plan.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import { type LockKind, acquireWriterLock, lockPathOf, mayBeHeld } from "../storage/writer-lock.ts";
+import { checkWithoutManifest } from "./check-without-manifest.ts";
 import { lockPath } from "./directory-writer.ts";
 import { FileLog } from "./file-log.ts";
 import { type LogPlace, findLogPlace } from "./log-place.ts";
@@ -56,7 +57,9 @@ export interface RepairOptions {
  * Does what opening for writing would do (sets a torn tail aside and cuts it off, makes the records
  * past the mark durable, rebuilds record indexes, removes what interrupted steps left), and makes a
  * new MANIFEST from the segments when there is none or it is damaged (kept as `MANIFEST.damaged`).
- * Never deletes a record, and changes nothing at all when it finds damage that it cannot mend.
+ * Never deletes a record, and changes nothing at all when it finds damage that it cannot mend. Without
+ * MANIFEST that is also whatever would cut off a record that the record index proves, or a whole one
+ * behind damage: `salvage` gets those out.
  *
  * @throws SEQLOG_NOT_FOUND, SEQLOG_LOCKED, SEQLOG_IO, SEQLOG_NO_SPACE
  *
@@ -187,7 +190,7 @@ async function repairDirectory(
       `make a new MANIFEST: generation ${manifest.generation}, first record ${manifest.firstSeq}`,
     );
   }
-  await planDirectory(machine, directory, manifest, plan);
+  await planDirectory(machine, directory, manifest, isLost, plan);
   if (isDry || !isLost) return;
   if (storage.statSync(manifestPath(directory)) !== undefined) storage.renameSync(manifestPath(directory), damagedPath);
   storeManifest(storage, directory, manifest);
@@ -202,7 +205,13 @@ function freeName(storage: Storage, path: string): string {
 }
 
 /** Goes through the steps of recovery without taking them. */
-async function planDirectory(machine: Machine, directory: string, manifest: Manifest, plan: RepairPlan): Promise<void> {
+async function planDirectory(
+  machine: Machine,
+  directory: string,
+  manifest: Manifest,
+  isLost: boolean,
+  plan: RepairPlan,
+): Promise<void> {
   const { storage } = machine;
   for (const path of findLeftovers(storage, directory, manifest))
     plan.add(path, "remove what an interrupted step left");
@@ -210,10 +219,14 @@ async function planDirectory(machine: Machine, directory: string, manifest: Mani
   for (const [i, name] of names.entries()) {
     const next = names[i + 1];
     if (next === undefined) {
-      await planActive(machine, directory, manifest, name, plan);
+      await planActive(machine, directory, manifest, name, isLost, plan);
       continue;
     }
     const { segment, isIndexRight } = await run(checkSealed(storage, directory, manifest, name, next.base));
+    if (isLost) {
+      const chain = { nextSeq: segment.nextSeq, end: segment.bytes, problem: 0 };
+      await checkWithoutManifest(storage, directory, name, { chain, setAside: undefined, redoneEnd: chain.end });
+    }
     if (isIndexRight) continue;
     plan.add(indexPath(directory, name), `rebuild the record index (${segment.nextSeq - segment.base} records)`);
   }
@@ -224,11 +237,16 @@ async function planActive(
   directory: string,
   manifest: Manifest,
   name: SegmentName,
+  isLost: boolean,
   plan: RepairPlan,
 ): Promise<void> {
   const { storage } = machine;
   const path = logPath(directory, name);
-  if (storage.statSync(tailPath(path)) !== undefined) return await planRedo(storage, path, plan);
+  if (storage.statSync(tailPath(path)) !== undefined) {
+    const redo = await planRedo(storage, path, plan);
+    if (isLost) await checkBeforeRedo(storage, directory, name, manifest, redo);
+    return;
+  }
   const at = indexPath(directory, name);
   const file = storage.openSync(path, "read");
   let index: IndexFile | undefined;
@@ -237,6 +255,11 @@ async function planActive(
       index = IndexFile.openSync(storage, at, "read", name.base, seedOf(manifest, name.base));
     }
     const checked = await run(checkSegment(file, index, knownOf(manifest, name)));
+    if (isLost) {
+      const { chain } = checked.evidence;
+      const { setAside } = checked.action;
+      await checkWithoutManifest(storage, directory, name, { chain, setAside, redoneEnd: chain.end });
+    }
     plan.addMend(path, checked, name.base, { path: at, entries: index?.capacitySync() });
   } finally {
     file.closeSync();
@@ -244,8 +267,32 @@ async function planActive(
   }
 }
 
+/** Finishing a redo under a new MANIFEST must find all records before it whole: it knows of no mark among them. */
+async function checkBeforeRedo(
+  storage: Storage,
+  directory: string,
+  name: SegmentName,
+  manifest: Manifest,
+  redo: Redo,
+): Promise<void> {
+  const file = storage.openSync(logPath(directory, name), "read");
+  try {
+    const from = { seq: name.base, offset: 0 };
+    const chain = await run(walkChain(file, from, redo.start, undefined, manifest.idVersion === 7));
+    if (chain.end !== redo.start) throw damaged(file.path, chain.end, describeProblem(chain.problem), chain.nextSeq);
+    await checkWithoutManifest(storage, directory, name, { chain, setAside: undefined, redoneEnd: redo.end });
+  } finally {
+    file.closeSync();
+  }
+}
+
+interface Redo {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A redo copy that is not whole, or does not fit its segment, is damage: opening would refuse it too. */
-async function planRedo(storage: Storage, segment: string, plan: RepairPlan): Promise<void> {
+async function planRedo(storage: Storage, segment: string, plan: RepairPlan): Promise<Redo> {
   const path = tailPath(segment);
   const tail = openInputFile(storage, path);
   try {
@@ -256,6 +303,7 @@ async function planRedo(storage: Storage, segment: string, plan: RepairPlan): Pr
     if (size < found.start) throw damaged(segment, size, "the segment ends before its redo copy starts");
     if (size > end) throw damaged(segment, end, "the segment goes on behind what its redo copy holds");
     plan.add(path, "finish the interrupted recovery", found.length);
+    return { start: found.start, end };
   } finally {
     tail.closeSync();
   }

@@ -56,7 +56,8 @@ export function listDirectory(storage: Storage, directory: string): Listing {
     const found = segmentName.exec(name);
     if (found === null) continue;
     const segment = { base: Number(found[1]), generation: Number(found[2] ?? 0) };
-    if (!Number.isSafeInteger(segment.base)) continue;
+    // Else the name that is made of them would be another one.
+    if (!Number.isSafeInteger(segment.base) || !Number.isSafeInteger(segment.generation)) continue;
     (found[3] === "log" ? logs : found[3] === "idx" ? indexes : tails).push(segment);
   }
   const order = (a: SegmentName, b: SegmentName): number => a.generation - b.generation || a.base - b.base;

@@ -8,37 +8,45 @@ import { recordOfEntry } from "../segment/inspect.ts";
 import { chunkOf } from "../segment/verify-chunk.ts";
 import { readAt, run } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
-import type { VerifyPart } from "./verify-parts.ts";
+import type { OpenPart, VerifyPart } from "./verify-parts.ts";
 import type { Damage } from "./verify.ts";
 
-/** The record index costs nobody a record, but an entry that rotted is a sign, and detects nothing any more. */
+/**
+ * The record index costs nobody a record, but an entry that rotted is a sign, and detects nothing any more.
+ * @param scanned the seq after the last record, where reading told
+ */
 export async function verifyIndex(
-  { index, base, isSealed, isQuiet, file, end, ...part }: VerifyPart,
-  scanned?: number,
-): Promise<Damage[]> {
+  { path, base, isSealed, isQuiet, end, ...part }: VerifyPart,
+  { file, index }: OpenPart,
+  scanned: number | undefined,
+  tell: (damage: Damage) => void,
+): Promise<void> {
   const nextSeq = scanned ?? part.nextSeq ?? base;
   if (index === undefined) {
-    if (!isSealed || nextSeq === base || end === 0) return [];
+    if (!isSealed || nextSeq === base || end === 0) return;
     const reason = "its record index is missing; opening for writing, or `seqlog rebuild-index`, makes it anew";
-    return [{ file: file.path, offset: asOffset(0), end: asOffset(0), records: 0, reason }];
+    return tell({ file: path, offset: asOffset(0), end: asOffset(0), records: 0, reason });
   }
   // They are not synced one by one: those of the last records of a segment that is still written may not be there.
   const written = isSealed ? nextSeq : isQuiet ? await endOfWritten(file, index, nextSeq) : await endOfProven(index);
-  const bad = await invalidEntries(index, written);
+  let isAllValid = true;
+  for await (const { from, to } of invalidEntries(index, written)) {
+    isAllValid = false;
+    tell({
+      file: index.path,
+      offset: asOffset((from - base) * entryLength),
+      end: asOffset((to - base) * entryLength),
+      seq: asSeq(from),
+      records: 0,
+      reason: `${to - from} ${to - from === 1 ? "entry" : "entries"} of the record index not valid; no record is lost by it. \`seqlog rebuild-index\` makes it anew`,
+    });
+  }
   const found = index.capacitySync();
-  if (bad.length === 0 && isSealed && found !== nextSeq - base) {
+  if (isAllValid && isSealed && found !== nextSeq - base) {
     const reason = `the record index holds ${found} entries for ${nextSeq - base} records; \`seqlog rebuild-index\` makes it anew`;
     const from = Math.min(found, nextSeq - base) * entryLength;
-    return [{ file: index.path, offset: asOffset(from), end: asOffset(found * entryLength), records: 0, reason }];
+    tell({ file: index.path, offset: asOffset(from), end: asOffset(found * entryLength), records: 0, reason });
   }
-  return bad.map(({ from, to }) => ({
-    file: index.path,
-    offset: asOffset((from - base) * entryLength),
-    end: asOffset((to - base) * entryLength),
-    seq: asSeq(from),
-    records: 0,
-    reason: `${to - from} ${to - from === 1 ? "entry" : "entries"} of the record index not valid; no record is lost by it. \`seqlog rebuild-index\` makes it anew`,
-  }));
 }
 
 async function endOfProven(index: IndexFile): Promise<number> {
@@ -87,22 +95,29 @@ async function endOfNonZeroEntries(index: IndexFile, nextSeq: number): Promise<n
 }
 
 /** Runs of entries that are not self-valid, or not there, up to that of `nextSeq`. */
-async function invalidEntries(index: IndexFile, nextSeq: number): Promise<{ from: number; to: number }[]> {
-  const runs: { from: number; to: number }[] = [];
+async function* invalidEntries(index: IndexFile, nextSeq: number): AsyncGenerator<{ from: number; to: number }> {
+  let last: { readonly from: number; to: number } | undefined;
   for (let seq = index.base; seq < nextSeq;) {
     const count = Math.min(4096, nextSeq - seq);
     const view = await run(index.entries(seq, count));
     const whole = Math.floor(view.byteLength / entryLength);
-    for (let i = 0; i < count; i++) {
-      if (i < whole && entryKind(view, i * entryLength, index.seed, seq + i) !== "invalid") continue;
-      const last = runs.at(-1);
-      // All that follows the end of the file is one run.
-      const to = i < whole ? seq + i + 1 : nextSeq;
-      if (last?.to === seq + i) last.to = to;
-      else runs.push({ from: seq + i, to });
-      if (to === nextSeq) return runs;
+    for (let i = 0; i < whole; i++) {
+      if (entryKind(view, i * entryLength, index.seed, seq + i) !== "invalid") continue;
+      if (last?.to === seq + i) last.to++;
+      else {
+        if (last !== undefined) yield last;
+        last = { from: seq + i, to: seq + i + 1 };
+      }
     }
-    seq += count;
+    seq += whole;
+    if (whole === count) continue;
+    // All that follows the end of the file is one run.
+    if (last?.to === seq) last.to = nextSeq;
+    else {
+      if (last !== undefined) yield last;
+      last = { from: seq, to: nextSeq };
+    }
+    break;
   }
-  return runs;
+  if (last !== undefined) yield last;
 }

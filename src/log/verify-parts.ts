@@ -2,6 +2,7 @@
 import { SeqlogError } from "../errors.ts";
 import { noSeed } from "../format/index-entry.ts";
 import { asOffset } from "../numbers.ts";
+import { damaged } from "../segment/damaged.ts";
 import { findRecord } from "../segment/find-record.ts";
 import { findSeed } from "../segment/find-seed.ts";
 import { type Entry, IndexFile } from "../segment/index-file.ts";
@@ -20,19 +21,31 @@ import type { Damage } from "./verify.ts";
 
 /** A segment, or as much of it as is to be read. */
 export interface VerifyPart {
-  readonly file: StorageFile;
-  readonly index: IndexFile | undefined;
+  readonly path: string;
   readonly base: number;
   /** The seq after its last record; undefined where nothing but its bytes would tell. */
   readonly nextSeq: number | undefined;
   readonly end: number;
-  /** What the record index proved before the end was looked at. */
-  readonly proven: Entry | undefined;
   readonly isOurs: boolean;
   /** Whether nobody writes it any more, so that its record index must be complete. */
   readonly isSealed: boolean;
   /** Whether whoever wrote it last ended in order, so that no entry of its record index is half written. */
   readonly isQuiet: boolean;
+  /**
+   * Opens its files: there may be more segments than a process may have files open.
+   * @returns undefined when the log has trimmed it, or was reset, meanwhile
+   * @throws SEQLOG_DAMAGED when it is no file, or is gone
+   */
+  open(): Promise<OpenPart | undefined>;
+}
+
+/** The files of a part. */
+export interface OpenPart {
+  readonly file: StorageFile;
+  readonly index: IndexFile | undefined;
+  /** What the record index proved before the end was looked at. */
+  readonly proven: Entry | undefined;
+  closeSync(): void;
 }
 
 /** All of a log. */
@@ -45,7 +58,7 @@ export interface VerifyParts {
 
 type Opened = { closeSync(): void }[];
 
-/** Opens all of it. @param opened is given what the caller must close */
+/** Looks at all of it. @param opened is given what the caller must close: the files of the segment that may be written */
 export async function openParts(machine: Machine, place: LogPlace, opened: Opened): Promise<VerifyParts> {
   const found: VerifyParts = { parts: [], claims: [], tornBytes: 0 };
   try {
@@ -75,14 +88,60 @@ async function openDirectory(machine: Machine, directory: string, found: VerifyP
     const name = { base, generation: manifest.generation };
     const isSealed = i < segments.length - 1 || !isOpen;
     const isOurs = manifest.idVersion === 7;
+    const path = logPath(directory, name);
+    const part = { path, base, nextSeq, end: bytes, isOurs, isSealed, isQuiet: isSealed };
+    if (isSealed) {
+      found.parts.push({ ...part, open: () => openSealed(machine.storage, directory, name, nextSeq, manifest) });
+      continue;
+    }
     await orClaim(machine.storage, found, async () => {
-      const file = openLogFile(machine.storage, logPath(directory, name), opened);
+      const file = openLogFile(machine.storage, path, opened);
       const index = openIndex(machine.storage, indexPath(directory, name), base, seedOf(manifest, base), opened);
-      const part = { file, index, base, nextSeq, end: bytes, proven: undefined, isOurs, isSealed, isQuiet: isSealed };
-      if (isSealed) found.parts.push(part);
-      else await addActive(machine, part, knownOf(manifest, name), found);
+      await addActive(machine, { ...part, file, index }, knownOf(manifest, name), found);
     });
   }
+}
+
+/** @param manifest by which the log was looked at; undefined where it is gone */
+async function openSealed(
+  storage: Storage,
+  directory: string,
+  name: SegmentName,
+  nextSeq: number | undefined,
+  manifest: Manifest | undefined,
+): Promise<OpenPart | undefined> {
+  const opened: Opened = [];
+  const closeSync = (): void => {
+    for (const file of opened) file.closeSync();
+  };
+  try {
+    const file = openLogFile(storage, logPath(directory, name), opened);
+    const index = await openIndexOf(storage, directory, name, manifest, file, opened);
+    // A trim that goes on meanwhile may have taken the record index alone as yet.
+    if (index !== undefined || !(await isRemoved(storage, directory, name, nextSeq))) {
+      const proven = index === undefined ? undefined : await run(index.last("provisional"));
+      return { file, index, proven, closeSync };
+    }
+  } catch (error) {
+    closeSync();
+    if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
+    if (await isRemoved(storage, directory, name, nextSeq)) return undefined;
+    throw damaged(logPath(directory, name), 0, "the segment was there, and is not any more", name.base);
+  }
+  closeSync();
+  return undefined;
+}
+
+/** Whether MANIFEST no longer counts a segment as part of the log. */
+async function isRemoved(
+  storage: Storage,
+  directory: string,
+  name: SegmentName,
+  nextSeq: number | undefined,
+): Promise<boolean> {
+  const manifest = await manifestIfValid(storage, directory);
+  if (manifest === undefined) return false;
+  return manifest.generation !== name.generation || (nextSeq !== undefined && nextSeq <= manifest.firstSeq);
 }
 
 /** Goes on with the other segments when one is none, but a link or a directory. */
@@ -100,46 +159,33 @@ async function openWhatIsThere(machine: Machine, directory: string, found: Verif
   const { storage } = machine;
   const manifest = await manifestIfValid(storage, directory);
   const { logs } = listDirectory(storage, directory);
-  const generation = manifest?.generation ?? Math.max(0, ...logs.map((name) => name.generation));
+  const generation = manifest?.generation ?? logs.at(-1)?.generation ?? 0;
   const current = logs.filter((name) => name.generation === generation);
   const first = current.findLastIndex((name) => name.base <= (manifest?.firstSeq ?? 0));
   const names = current.slice(Math.max(0, first));
+  const closed = manifest === undefined || manifest.state === "open" ? undefined : manifest.state;
   for (const [i, name] of names.entries()) {
+    const { base } = name;
+    const path = logPath(directory, name);
+    const nextSeq = names[i + 1]?.base ?? closed?.nextSeq;
+    const end = storage.statSync(path)?.size ?? 0;
+    const part = { path, base, nextSeq, end, isOurs: manifest?.idVersion === 7 };
+    if (nextSeq !== undefined) {
+      const open = (): Promise<OpenPart | undefined> => openSealed(storage, directory, name, nextSeq, manifest);
+      found.parts.push({ ...part, isSealed: true, isQuiet: true, open });
+      continue;
+    }
+    const known: Known =
+      manifest === undefined
+        ? { base, window: { atLeast: singleFileWindow }, closed: undefined }
+        : knownOf(manifest, name);
     await orClaim(storage, found, async () => {
-      const file = openLogFile(storage, logPath(directory, name), opened);
+      const file = openLogFile(storage, path, opened);
       const index = await openIndexOf(storage, directory, name, manifest, file, opened);
-      const nextSeq = names[i + 1]?.base;
-      await addByItself(machine, { file, index, name, manifest, nextSeq }, found);
+      const active = { ...part, isSealed: false, isQuiet: false, file, index };
+      await addActive(machine, active, known, found, manifest === undefined);
     });
   }
-}
-
-async function addByItself(
-  machine: Machine,
-  segment: {
-    readonly file: StorageFile;
-    readonly index: IndexFile | undefined;
-    readonly name: SegmentName;
-    readonly manifest: Manifest | undefined;
-    readonly nextSeq: number | undefined;
-  },
-  found: VerifyParts,
-): Promise<void> {
-  const { file, index, name, manifest, nextSeq } = segment;
-  const proven = index === undefined ? undefined : await run(index.last("provisional"));
-  const end = file.statSync().size;
-  const closed = manifest === undefined || manifest.state === "open" ? undefined : manifest.state;
-  const part = { file, index, base: name.base, end, proven, isOurs: manifest?.idVersion === 7 };
-  if (nextSeq !== undefined || closed !== undefined) {
-    found.parts.push({ ...part, nextSeq: nextSeq ?? closed?.nextSeq, isSealed: true, isQuiet: true });
-    return;
-  }
-  const known: Known =
-    manifest === undefined
-      ? { base: name.base, window: { atLeast: singleFileWindow }, closed: undefined }
-      : knownOf(manifest, name);
-  const active = { ...part, nextSeq: undefined, isSealed: false, isQuiet: false };
-  await addActive(machine, active, known, found, manifest === undefined);
 }
 
 async function manifestIfValid(storage: Storage, directory: string): Promise<Manifest | undefined> {
@@ -162,9 +208,17 @@ async function openIndexOf(
 ): Promise<IndexFile | undefined> {
   const path = indexPath(directory, name);
   if (manifest !== undefined) return openIndex(storage, path, name.base, seedOf(manifest, name.base), opened);
-  const unseeded = openIndex(storage, path, name.base, noSeed, opened);
-  const seed = unseeded === undefined ? undefined : await findSeed(file, unseeded);
-  return seed === undefined ? unseeded : openIndex(storage, path, name.base, seed, opened);
+  if (storage.statSync(path) === undefined) return undefined;
+  return openIndex(storage, path, name.base, await seedWithin(storage, path, name.base, file), opened);
+}
+
+async function seedWithin(storage: Storage, path: string, base: number, file: StorageFile): Promise<number> {
+  const unseeded = IndexFile.openSync(storage, path, "read", base, noSeed);
+  try {
+    return (await findSeed(file, unseeded)) ?? noSeed;
+  } finally {
+    unseeded.closeSync();
+  }
 }
 
 async function openFile(machine: Machine, path: string, found: VerifyParts, opened: Opened): Promise<void> {
@@ -172,9 +226,8 @@ async function openFile(machine: Machine, path: string, found: VerifyParts, open
   const index = openIndex(machine.storage, indexPathOf(path), 0, noSeed, opened);
   const known = { base: 0, window: { atLeast: singleFileWindow }, closed: undefined };
   const isQuiet = !mayBeHeld(machine.storage, lockPathOf(path));
-  const bytes = { file, index, base: 0, nextSeq: undefined, end: 0, proven: undefined };
-  const part = { ...bytes, isOurs: false, isSealed: false, isQuiet };
-  await addActive(machine, part, known, found);
+  const part = { path, base: 0, nextSeq: undefined, end: 0, isOurs: false, isSealed: false, isQuiet };
+  await addActive(machine, { ...part, file, index }, known, found);
 }
 
 /**
@@ -183,35 +236,43 @@ async function openFile(machine: Machine, path: string, found: VerifyParts, open
  */
 async function addActive(
   machine: Machine,
-  part: VerifyPart,
+  { file, index, ...part }: Active,
   known: Known,
   found: VerifyParts,
   isManifestGone = false,
 ): Promise<void> {
-  const { file, index } = part;
   let proven: Entry | undefined;
   const look = async (): Promise<Evidence> => {
     // First: what comes while this looks lies behind it.
     proven = index === undefined ? undefined : await run(index.last("firm"));
     return await run(inspect(file, index, known));
   };
+  const add = (end: number, nextSeq: number | undefined, before?: Entry): void => {
+    const open: OpenPart = { file, index, proven: before, closeSync: () => {} };
+    found.parts.push({ ...part, nextSeq, end, open: () => Promise.resolve(open) });
+  };
   const evidence = await lookTwice(machine, look);
   const action = evidence === undefined ? undefined : decide(evidence);
   if (evidence === undefined || action === undefined) {
     // Somebody writes: what readers may see, or what has come so far.
     const { chain } = await look();
-    found.parts.push(part.nextSeq === undefined ? { ...part, nextSeq: chain.nextSeq, end: chain.end } : part);
+    if (part.nextSeq === undefined) add(chain.end, chain.nextSeq);
+    else add(part.end, part.nextSeq);
   } else if (action.damage === undefined && !(isManifestGone && (await goesOn(file, action)))) {
     if (action.setAside !== undefined) found.tornBytes += action.setAside.end - action.setAside.start;
     // Of a directory only what readers see: what is past the mark is made durable first.
-    found.parts.push(part.nextSeq === undefined ? { ...part, nextSeq: action.nextSeq, end: action.end } : part);
+    if (part.nextSeq === undefined) add(action.end, action.nextSeq);
+    else add(part.end, part.nextSeq);
   } else if (action.damage !== undefined && action.row === "foreign") {
     const { offset, reason } = action.damage;
     claim(machine.storage, found, { file: file.path, offset: asOffset(offset), reason });
   } else {
-    found.parts.push({ ...part, nextSeq: undefined, end: evidence.size, proven });
+    add(evidence.size, undefined, proven);
   }
 }
+
+/** What is looked at before it is read through, and stays open. */
+type Active = Omit<VerifyPart, "open"> & Pick<OpenPart, "file" | "index">;
 
 /** Whether whole records follow what may be torn: with MANIFEST gone nothing says that it was not all acknowledged. */
 async function goesOn(file: StorageFile, { setAside }: Mend): Promise<boolean> {

@@ -24,6 +24,7 @@ import type { Machine, Storage } from "../storage/storage.ts";
 import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
 import { FileLog } from "./file-log.ts";
+import { logPath } from "./segment-files.ts";
 import { verify } from "./verify.ts";
 
 const bytesEach = 128;
@@ -86,6 +87,7 @@ describe.each(places)("%s", (_name, make) => {
       bytes: count * bytesEach,
       segments: place.kind === "directory" ? 3 : 1,
       damage: [],
+      damagedRanges: 0,
       tornBytes: 0,
     });
     expect(bytesOf(directory)).toEqual(before);
@@ -451,6 +453,161 @@ test("many segments are read at once, and told in the order of the log", async (
   expect(report.damage.map(({ file }) => file)).toEqual(files.sort().map((name) => join(log.location, name)));
   expect(most()).toBeGreaterThan(1);
   expect(most()).toBeLessThanOrEqual(4);
+});
+
+/** One segment of 25 records whose writer was killed: zeros lie ahead, and the record index proves all of them. */
+async function killedDirectory(): Promise<string> {
+  const log = await FileLog.open(newPath());
+  for (let i = 0; i < count; i++) log.appendSync(String(i).padEnd(96, "."));
+  const crashed = crashCopy(log.location);
+  await log.close();
+  return crashed;
+}
+
+describe("zeros in place of records that the record index proves are damage, not laid ahead", () => {
+  const from = 22 * bytesEach;
+
+  test("in a single file", async () => {
+    const { path } = await closedFile();
+    overwrite(path, from, Buffer.alloc(3 * bytesEach));
+    const report = await verify(path);
+    expect(report).toMatchObject({ ok: false, records: 22, tornBytes: 0 });
+    expect(report.damage).toEqual([
+      expect.objectContaining({ file: path, offset: from, end: count * bytesEach, seq: 22, records: 3 }),
+    ]);
+  });
+
+  test.each([
+    ["of a writer that was killed", (_path: string) => [] as string[]],
+    ["without MANIFEST", (path: string) => (rmSync(join(path, "MANIFEST")), [join(path, "MANIFEST")])],
+  ])("in a directory %s", async (_name, spoil) => {
+    const path = await killedDirectory();
+    const claims = spoil(path);
+    const file = logPath(path, { base: 0, generation: 0 });
+    overwrite(file, from, Buffer.alloc(3 * bytesEach));
+    const { records, damage } = await verify(path);
+    expect(records).toBe(22);
+    // How long the last one was stood in its header alone.
+    const range = { file, offset: from, end: 24 * bytesEach + 32, seq: 22, records: 3 };
+    expect(damage).toEqual(
+      [...claims.map((claim) => ({ file: claim })), range].map((at) => expect.objectContaining(at)),
+    );
+  });
+
+  test("the header says how far they go where it is left", async () => {
+    const path = await killedDirectory();
+    const file = logPath(path, { base: 0, generation: 0 });
+    overwrite(file, 24 * bytesEach + 32, Buffer.alloc(96));
+    expect((await verify(path)).damage).toEqual([
+      expect.objectContaining({ offset: 24 * bytesEach, end: count * bytesEach, seq: 24, records: 1 }),
+    ]);
+  });
+});
+
+test.each([
+  ["", () => {}],
+  [" without MANIFEST", (path: string) => rmSync(join(path, "MANIFEST"))],
+])("however many segments there are, few files are open at once%s", async (_name, spoil) => {
+  const log = await FileLog.open(newPath(), { segmentBytes: 1024 });
+  for (let i = 0; i < 400; i++) log.appendSync(String(i).padEnd(96, "."));
+  await log.close();
+  spoil(log.location);
+  const { machine, most, now } = countingFiles();
+  expect(await verify(log.location, { machine })).toMatchObject({ records: 400, segments: 50 });
+  expect(most()).toBeLessThanOrEqual(12);
+  expect(now()).toBe(0);
+});
+
+/** The machine, and how many files it has open: now, and at most until now. */
+function countingFiles(): { machine: Machine; most(): number; now(): number } {
+  let now = 0;
+  let most = 0;
+  const { storage } = nodeMachine;
+  const counting: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      const file = storage.openSync(path, mode, options);
+      most = Math.max(most, ++now);
+      const close = file.closeSync.bind(file);
+      file.closeSync = () => {
+        now--;
+        close();
+      };
+      return file;
+    },
+  };
+  return { machine: { ...nodeMachine, storage: counting }, most: () => most, now: () => now };
+}
+
+test.each<[string, (log: FileLog, fifth: string) => unknown, (fifth: string) => object, number]>([
+  [
+    "segments that are trimmed while others are read are no damage",
+    (log) => log.trim({ before: 90 }),
+    () => ({ ok: true, damage: [] }),
+    60,
+  ],
+  [
+    "a segment that vanishes while others are read is damage",
+    (_log, fifth) => rmSync(fifth),
+    (file) => ({ ok: false, damage: [expect.objectContaining({ file, offset: 0, seq: 50 })] }),
+    90,
+  ],
+])("%s", async (_name, meanwhile, expected, mostRecords) => {
+  const log = await FileLog.open(newPath(), { segmentBytes: 10 * bytesEach });
+  for (let i = 0; i < 100; i++) log.appendSync(String(i).padEnd(96, "."));
+  const active = logPath(log.location, { base: 90, generation: 0 });
+  const fifth = logPath(log.location, { base: 50, generation: 0 });
+  const { storage } = nodeMachine;
+  let done: unknown;
+  const waiting: Storage = {
+    ...storage,
+    openSync(path, mode, options) {
+      const file = storage.openSync(path, mode, options);
+      const read = file.read.bind(file);
+      file.read = async (target, position) => {
+        // Sealed ones are read when verify has them before it, and has opened no more than it reads at once.
+        if (path.endsWith(".log") && path !== active) await (done ??= meanwhile(log, fifth) ?? true);
+        return await read(target, position);
+      };
+      return file;
+    },
+  };
+  const report = await verify(log.location, { machine: { ...nodeMachine, storage: waiting } });
+  expect(report).toMatchObject(expected(fifth));
+  expect(report.records).toBeLessThanOrEqual(mostRecords);
+  await log.close();
+});
+
+test("of very many damaged ranges the first 1,000 are told, in the order of the log, and how many there are", async () => {
+  const log = await FileLog.open(newPath(), { segmentBytes: 600 * bytesEach });
+  for (let i = 0; i < 3000; i++) log.appendSync(String(i).padEnd(96, "."));
+  await log.close();
+  const names = readdirSync(log.location)
+    .filter((name) => name.endsWith(".log"))
+    .sort();
+  for (const name of names) {
+    const path = join(log.location, name);
+    const bytes = readFileSync(path);
+    for (let at = 0; at < bytes.length; at += 2 * bytesEach) bytes.writeUInt8(bytes.readUInt8(at + 50) ^ 1, at + 50);
+    writeFileSync(path, bytes);
+  }
+  const index = join(log.location, names[0]?.replace(".log", ".idx") ?? "");
+  const entries = readFileSync(index);
+  for (let at = 16; at < entries.length; at += 32) entries.writeUInt8(entries.readUInt8(at) ^ 1, at);
+  writeFileSync(index, entries);
+  const report = await verify(log.location);
+  expect(report).toMatchObject({ ok: false, records: 1500, damagedRanges: 1800 });
+  expect(report.damage).toHaveLength(1000);
+  const told = report.damage.filter(({ file }) => file.endsWith(".log"));
+  expect(told.map(({ seq }) => seq)).toEqual(Array.from({ length: 700 }, (_, i) => 2 * i));
+});
+
+test("a file whose generation is no number that can be told from its neighbours is none of the log's", async () => {
+  const { path } = await closedDirectory();
+  rmSync(join(path, "MANIFEST"));
+  const before = await verify(path);
+  writeFileSync(join(path, `${"0".repeat(20)}.g9999999999999999999999.log`), "x");
+  expect(await verify(path)).toEqual(before);
 });
 
 /** The machine, and how many reads of segments there were at the same time. */

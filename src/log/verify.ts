@@ -1,13 +1,19 @@
 /** Reads all of a log and says what is not as it should be. Changes nothing; runs beside a writer. */
+import { SeqlogError } from "../errors.ts";
+import { crc32OfHeader } from "../format/crc32.ts";
+import { checkHeader, headerLength } from "../format/record.ts";
 import { type Offset, type Seq, asOffset, asSeq } from "../numbers.ts";
+import type { Entry } from "../segment/index-file.ts";
 import { type DamageFound, scanSegment } from "../segment/scan-segment.ts";
+import { chunkOf } from "../segment/verify-chunk.ts";
 import { endOfNonZero } from "../segment/walk-chain.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import { run } from "../storage/plan.ts";
-import type { Machine } from "../storage/storage.ts";
+import { readAt, run } from "../storage/plan.ts";
+import type { Machine, StorageFile } from "../storage/storage.ts";
 import { findLogPlace } from "./log-place.ts";
+import { DamageList } from "./verify-damage.ts";
 import { verifyIndex } from "./verify-index.ts";
-import { type VerifyPart, openParts } from "./verify-parts.ts";
+import { type OpenPart, type VerifyPart, openParts } from "./verify-parts.ts";
 
 /** A range of invalid bytes. Ranges that touch are one. */
 export interface Damage {
@@ -31,8 +37,10 @@ export interface VerifyReport {
   /** Bytes of segments that were read. */
   readonly bytes: number;
   readonly segments: number;
-  /** Every damaged range, in the order of the log. */
+  /** The first 1,000 damaged ranges, in the order of the log. */
   readonly damage: readonly Damage[];
+  /** How many damaged ranges there are. */
+  readonly damagedRanges: number;
   /** Bytes of an interrupted write at the end, which the next open for writing sets aside. */
   readonly tornBytes: number;
 }
@@ -75,40 +83,65 @@ export async function verify(location: string | URL, options: VerifyOptions = {}
   try {
     const { parts, claims, tornBytes } = await openParts(machine, findLogPlace(machine, location), opened);
     const progress = new Progress(parts, options);
-    const found = await inTurns(parts, atOnce, (part) => verifyPart(part, progress));
-    const damage = withClaims(claims, found.flat());
-    const { records, bytes } = progress;
-    return { ok: damage.length === 0, records, bytes, segments: parts.length, damage, tornBytes };
+    const damage = new DamageList(claims);
+    await inTurns(parts, atOnce, async (part, place) => {
+      const tell = (range: Damage): void => damage.add(place, range);
+      const open = await openOrTell(part, tell);
+      if (open === undefined) return;
+      try {
+        progress.segments++;
+        await verifyPart(part, open, progress, tell);
+      } finally {
+        open.closeSync();
+      }
+    });
+    const { records, bytes, segments } = progress;
+    const damagedRanges = damage.count;
+    return { ok: damagedRanges === 0, records, bytes, segments, damage: damage.first, damagedRanges, tornBytes };
   } finally {
     for (const file of opened) file.closeSync();
   }
 }
 
-/** The results in the order of the items, of which at most `most` are worked on at once. After an error no other is begun. */
-async function inTurns<T, R>(items: readonly T[], most: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
+/** Goes on with the other segments when one is none, but a link or a directory. */
+async function openOrTell(part: VerifyPart, tell: (damage: Damage) => void): Promise<OpenPart | undefined> {
+  try {
+    return await part.open();
+  } catch (error) {
+    if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
+    tell({ ...error.facts, end: error.facts.offset });
+    return undefined;
+  }
+}
+
+/** At most `most` of the items are worked on at once. After an error no other is begun. */
+async function inTurns<T>(
+  items: readonly T[],
+  most: number,
+  work: (item: T, place: number) => Promise<void>,
+): Promise<void> {
   const failures: unknown[] = [];
   let next = 0;
   const turn = async (): Promise<void> => {
     while (next < items.length && failures.length === 0) {
-      const i = next++;
+      const place = next++;
       try {
-        results[i] = await work(items[i] as T);
+        await work(items[place] as T, place);
       } catch (error) {
         failures.push(error);
       }
     }
   };
-  // Their files are closed by the caller: all of them must have ended.
+  // What the caller holds open for them is closed when this ends: all of them must have ended.
   await Promise.all(Array.from({ length: Math.min(most, items.length) }, turn));
   if (failures.length > 0) throw failures[0];
-  return results;
 }
 
 /** Adds up what several segments report. */
 class Progress {
   records = 0;
   bytes = 0;
+  segments = 0;
   readonly #totalBytes: number;
   readonly #options: VerifyOptions;
 
@@ -125,25 +158,24 @@ class Progress {
   }
 }
 
-/** What was found out before anything was read through, where the reading did not find the same. */
-function withClaims(claims: readonly Damage[], found: readonly Damage[]): Damage[] {
-  const isCovered = (claim: Damage): boolean =>
-    found.some(
-      ({ file, offset, end = offset }) => file === claim.file && offset <= claim.offset && claim.offset <= end,
-    );
-  return [...claims.filter((claim) => !isCovered(claim)), ...found];
-}
-
-async function verifyPart(part: VerifyPart, progress: Progress): Promise<Damage[]> {
-  const { file, index, base, end, proven, isOurs } = part;
-  const damage: Damage[] = [];
+async function verifyPart(
+  part: VerifyPart,
+  open: OpenPart,
+  progress: Progress,
+  tell: (damage: Damage) => void,
+): Promise<void> {
+  const { base, end, isOurs } = part;
+  const { file, index, proven } = open;
+  let last: Damage | undefined;
   let position = 0;
   const nextSeq = await scanSegment(
     { file, index, base, end, proven, isOurs },
     {
       found(item) {
-        if (item.kind === "damage") damage.push(rangeOf(item, part));
-        else progress.records += item.kind === "records" ? item.starts.length : 1;
+        if (item.kind === "damage") {
+          if (last !== undefined) tell(last);
+          last = rangeOf(item, part, proven);
+        } else progress.records += item.kind === "records" ? item.starts.length : 1;
       },
       reached(at) {
         progress.add(Math.max(0, at - position));
@@ -151,29 +183,50 @@ async function verifyPart(part: VerifyPart, progress: Progress): Promise<Damage[
       },
     },
   );
-  if (!part.isSealed) await cutZeros(part, damage);
-  if (nextSeq !== undefined && part.nextSeq !== undefined && nextSeq !== part.nextSeq) {
-    damage.push(seamProblem(part, nextSeq, part.nextSeq));
+  if (last !== undefined) {
+    const range = part.isSealed ? last : await withoutZeros(part, open, last);
+    if (range !== undefined) tell(range);
   }
-  return [...damage, ...(await verifyIndex(part, nextSeq))];
+  if (nextSeq !== undefined && part.nextSeq !== undefined && nextSeq !== part.nextSeq) {
+    tell(seamProblem(part, nextSeq, part.nextSeq));
+  }
+  await verifyIndex(part, open, nextSeq, tell);
 }
 
-/** Zeros at the end of a segment that is still written are laid ahead: bytes of nothing. */
-async function cutZeros({ file, end }: VerifyPart, damage: Damage[]): Promise<void> {
-  const last = damage.at(-1);
-  if (last?.end !== end) return;
-  const nonZeroEnd = await run(endOfNonZero(file, last.offset, end));
-  damage.pop();
-  if (nonZeroEnd > last.offset) damage.push({ ...last, end: asOffset(nonZeroEnd) });
+/**
+ * Zeros at the end of a segment that is still written are laid ahead: bytes of nothing. Not so where
+ * the record index proves a record in them.
+ */
+async function withoutZeros(
+  { end, isQuiet }: VerifyPart,
+  { file, proven }: OpenPart,
+  range: Damage,
+): Promise<Damage | undefined> {
+  if (range.end !== end) return range;
+  const isProven = proven !== undefined && proven.offset >= range.offset;
+  // Whoever closes a log cuts off what was laid ahead.
+  if (isProven && isQuiet) return range;
+  const nonZeroEnd = await run(endOfNonZero(file, range.offset, end));
+  const least = isProven ? Math.min(await leastEnd(file, proven), end) : range.offset;
+  const to = Math.max(nonZeroEnd, least);
+  return to > range.offset ? { ...range, end: asOffset(to) } : undefined;
 }
 
-function rangeOf(found: DamageFound, part: VerifyPart): Damage {
+/** How far the record of an entry reaches at least: as its header says, where that is still the one. */
+async function leastEnd(file: StorageFile, { offset, headerCrc }: Entry): Promise<number> {
+  const header = await run(readAt(file, offset, headerLength));
+  const { view } = chunkOf(header, offset);
+  if (header.length < headerLength || crc32OfHeader(view, 0) !== headerCrc) return offset + headerLength;
+  return offset + headerLength + Math.max(0, checkHeader(header, view, 0, offset, Number.MAX_SAFE_INTEGER));
+}
+
+function rangeOf(found: DamageFound, part: VerifyPart, proven: Entry | undefined): Damage {
   const { offset, end, seq, reason } = found;
   // At the end, what was there by all that is known.
-  const lastSeq = part.nextSeq ?? (part.proven === undefined ? undefined : part.proven.seq + 1);
+  const lastSeq = part.nextSeq ?? (proven === undefined ? undefined : proven.seq + 1);
   const nextSeq = found.nextSeq ?? (end >= part.end ? lastSeq : undefined);
   return {
-    file: part.file.path,
+    file: part.path,
     offset: asOffset(offset),
     end: asOffset(end),
     ...(seq === undefined ? {} : { seq: asSeq(seq) }),
@@ -183,8 +236,8 @@ function rangeOf(found: DamageFound, part: VerifyPart): Damage {
 }
 
 /** A segment that is whole by itself, but does not end where the next one begins. */
-function seamProblem({ file, end }: VerifyPart, found: number, expected: number): Damage {
-  const where = { file: file.path, offset: asOffset(end), end: asOffset(end) };
+function seamProblem({ path, end }: VerifyPart, found: number, expected: number): Damage {
+  const where = { file: path, offset: asOffset(end), end: asOffset(end) };
   const ends = `its records end before ${found}, but the log goes on with ${expected}`;
   return found < expected
     ? { ...where, seq: asSeq(found), records: expected - found, reason: `a gap: ${ends}` }

@@ -55,7 +55,13 @@ describe("stats", () => {
 describe("verify", () => {
   test("finds a whole log whole", async () => {
     const log = await smallLog();
-    expect(await seqlogJson(["verify", log])).toEqual({ ok: true, records: 10, damage: [], tornBytes: 0 });
+    expect(await seqlogJson(["verify", log])).toEqual({
+      ok: true,
+      records: 10,
+      damage: [],
+      damagedRanges: 0,
+      tornBytes: 0,
+    });
     expect(await seqlog(["verify", log])).toMatchObject({ code: 0, text: "ok: 10 records are whole\n", stderr: "" });
   });
 
@@ -101,12 +107,40 @@ describe("verify", () => {
     });
     const { code, text } = await seqlog(["verify", log, "--json"]);
     expect(code).toBe(1);
-    expect(JSON.parse(text)).toEqual({ ok: false, records: 7, damage: [range(2, 2), range(7, 1)], tornBytes: 0 });
+    expect(JSON.parse(text)).toEqual({
+      ok: false,
+      records: 7,
+      damage: [range(2, 2), range(7, 1)],
+      damagedRanges: 2,
+      tornBytes: 0,
+    });
     expect((await seqlog(["verify", log])).text).toBe(
       `damage: ${file}, offset 74 to 148 (seq 2 to 3): ${reason}\n` +
         `damage: ${file}, offset 259 to 296 (seq 7): ${reason}\n` +
         "DAMAGED: 7 records are whole\n",
     );
+  });
+
+  test("of more than 1,000 damaged ranges tells the first, and how many there are", async () => {
+    const log = newLogPath();
+    await seqlog(["append", log], Array.from({ length: 2100 }, () => "a rec\n").join(""));
+    const file = join(log, firstSegment);
+    const bytes = readFileSync(file);
+    for (let at = 0; at < bytes.length; at += 2 * recordBytes) bytes.writeUInt8(0, at + 34);
+    writeFileSync(file, bytes);
+    const { code, text } = await seqlog(["verify", log]);
+    const lines = text.split("\n");
+    expect({ code, count: lines.length, last: lines.slice(-3) }).toEqual({
+      code: 1,
+      count: 1000 + 3,
+      last: ["damage: 50 more ranges", "DAMAGED: 1050 records are whole", ""],
+    });
+    for (const command of ["verify", "repair"]) {
+      const report = JSON.parse((await seqlog([command, log, "--json"])).text) as { damage: unknown[] };
+      expect(report).toMatchObject({ damagedRanges: 1050 });
+      expect(report.damage).toHaveLength(1000);
+    }
+    expect((await seqlog(["repair", log])).text).toMatch(/\n1050 damaged places are left as found\n$/);
   });
 
   test("a log without MANIFEST is read all the same", async () => {
@@ -139,6 +173,7 @@ describe("repair", () => {
       dryRun: true,
       changes: [],
       damage: [],
+      damagedRanges: 0,
       tornBytes: 0,
     });
     expect(contents(log)).toEqual(before);
@@ -166,6 +201,17 @@ describe("repair", () => {
     expect((await seqlog(["cat", log])).code).not.toBe(0);
     expect((await seqlog(["repair", log])).code).toBe(0);
     expect((await seqlog(["cat", log])).text).toMatch(/^rec 0\n(.*\n){8}rec 9\n$/);
+  });
+
+  test("leaves a log without MANIFEST alone whose records it would cut off, and points to salvage", async () => {
+    const log = await smallLog();
+    rmSync(join(log, "MANIFEST"));
+    flipBit(join(log, firstSegment), 4 * recordBytes + 34);
+    const before = contents(log);
+    const { code, text } = await seqlog(["repair", log]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/^damage: .*, offset 148 .*`seqlog salvage`.*\n1 damaged place is left as found\n$/);
+    expect(contents(log)).toEqual(before);
   });
 
   test("leaves damage as it is, with exit code 1", async () => {
