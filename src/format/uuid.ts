@@ -42,8 +42,11 @@ function poolOf(random: Random): RandomPool {
   return pool;
 }
 
-/** Writes a new id at `at`. */
+/** Makes ids. */
 export interface IdSource {
+  /** Called when records are appended: the ids written from here on are of this moment. */
+  begin(): void;
+  /** Writes a new id at `at`. */
   write(target: Uint8Array, at: number): void;
 }
 
@@ -57,6 +60,7 @@ function seal(target: Uint8Array, at: number, version: number): void {
 export function createIdSourceV4(random: Random): IdSource {
   const pool = poolOf(random);
   return {
+    begin() {},
     write(target, at) {
       pool.copy(target, at, idLength);
       seal(target, at, 4);
@@ -72,9 +76,11 @@ export function createIdSourceV7(random: Random, now: () => number, notBefore: n
   const pool = poolOf(random);
   let held = notBefore;
   return {
-    write(target, at) {
+    begin() {
       const ms = now();
       if (ms > held) held = ms;
+    },
+    write(target, at) {
       pool.copy(target, at + 6, 10);
       writeMilliseconds(target, at, held);
       seal(target, at, 7);

@@ -138,6 +138,11 @@ export class DirectoryWriter implements LogView, CommitHost {
     return this.#segment;
   }
 
+  /** The name of the segment being written. */
+  get segmentName(): string {
+    return this.#segment.name;
+  }
+
   get manifest(): Manifest {
     return this.#manifest;
   }

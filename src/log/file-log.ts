@@ -1,5 +1,4 @@
 /** `FileLog`: the log in a directory, as programs use it. What it does is in the files it delegates to. */
-import { basename } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { maxDataLength } from "../format/record.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
@@ -248,7 +247,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     return new Promise((resolve, reject) => {
       const writer = this.#writer();
       const expectedSeq = expectedSeqOf(options);
-      const waiter = new RecordWaiter(expectedSeq, () => basename(writer.current().path), resolve, reject);
+      const waiter = new RecordWaiter(expectedSeq, writer, resolve, reject);
       writer.queue.add(this.#encode(data), waiter);
     });
   }
@@ -272,8 +271,8 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   appendSync(data: In, options?: AppendOptions): FileAppended {
     return this.#blocking((resolve, reject) => {
       const writer = this.#writer();
-      const name = (): string => basename(writer.current().path);
-      writer.queue.add(this.#encode(data), new RecordWaiter(expectedSeqOf(options), name, resolve, reject), true);
+      const waiter = new RecordWaiter(expectedSeqOf(options), writer, resolve, reject);
+      writer.queue.add(this.#encode(data), waiter, true);
     });
   }
 
@@ -292,7 +291,9 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     const writer = this.#writer();
     if (!Array.isArray(data)) throw new TypeError(`appendBatch takes an array, got ${typeof data}`);
     const expectedSeq = expectedSeqOf(options);
-    const encoded = Array.from(data, (item: In) => this.#encodeApart(item));
+    const encoded: (Uint8Array | string)[] = [];
+    // By index, which does not pass over holes.
+    for (let i = 0; i < data.length; i++) encoded.push(this.#encodeApart(data[i] as In));
     if (encoded.length === 0) {
       const { nextSeq } = writer.queue;
       if (expectedSeq >= 0 && expectedSeq !== nextSeq) throw conflictError(expectedSeq, nextSeq);

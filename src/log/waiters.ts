@@ -11,23 +11,39 @@ class AppendedRecord implements FileAppended {
   readonly seq: Seq;
   readonly segment: string;
   readonly offset: Offset;
-  readonly #id: Uint8Array;
+  /** The id in four words: the batch's buffer is used again, and numbers cost no allocation. */
+  readonly #id0: number;
+  readonly #id1: number;
+  readonly #id2: number;
+  readonly #id3: number;
 
   constructor(batch: Batch, index: number, segment: string) {
     const start = batch.starts[index] as number;
+    const { view } = batch;
     this.seq = asSeq(batch.firstSeq + index);
     this.segment = segment;
     this.offset = asOffset(batch.base + start);
-    // A copy: the batch's buffer is used again. (`slice` of a Buffer would be a view.)
-    this.#id = new Uint8Array(batch.bytes.subarray(start + headerAt.id, start + headerAt.id + idLength));
+    this.#id0 = view.getUint32(start + headerAt.id);
+    this.#id1 = view.getUint32(start + headerAt.id + 4);
+    this.#id2 = view.getUint32(start + headerAt.id + 8);
+    this.#id3 = view.getUint32(start + headerAt.id + 12);
   }
 
   get id(): string {
-    return formatId(this.#id, 0);
+    return formatId(this.#idBytes(), 0);
   }
 
   get time(): Date {
-    return new Date(millisecondsOfId(this.#id, 0));
+    return new Date(millisecondsOfId(this.#idBytes(), 0));
+  }
+
+  #idBytes(): Uint8Array {
+    const view = new DataView(new ArrayBuffer(idLength));
+    view.setUint32(0, this.#id0);
+    view.setUint32(4, this.#id1);
+    view.setUint32(8, this.#id2);
+    view.setUint32(12, this.#id3);
+    return new Uint8Array(view.buffer);
   }
 
   toJSON(): FileAppended {
@@ -45,23 +61,23 @@ export class RecordWaiter implements Waiter {
   readonly expectedSeq: number;
   readonly failed: (error: Error) => void;
   readonly #resolve: (appended: FileAppended) => void;
-  readonly #segmentName: () => string;
+  readonly #writer: { readonly segmentName: string };
 
-  /** @param segmentName names the segment that is being written */
+  /** @param writer names the segment that is being written */
   constructor(
     expectedSeq: number,
-    segmentName: () => string,
+    writer: { readonly segmentName: string },
     resolve: (appended: FileAppended) => void,
     reject: (error: Error) => void,
   ) {
     this.expectedSeq = expectedSeq;
     this.failed = reject;
     this.#resolve = resolve;
-    this.#segmentName = segmentName;
+    this.#writer = writer;
   }
 
   settled(batch: Batch, index: number): void {
-    this.#resolve(new AppendedRecord(batch, index, this.#segmentName()));
+    this.#resolve(new AppendedRecord(batch, index, this.#writer.segmentName));
   }
 }
 

@@ -74,11 +74,11 @@ export class Batch {
     const at = this.length;
     const end = at + headerLength + dataLength;
     if (end > this.#buffer.bytes.length) this.#grow(end);
-    const { bytes, view } = this.#buffer;
+    const { bytes, plain, view } = this.#buffer;
     const start = at + headerLength;
     if (typeof data === "string") bytes.write(data, start, dataLength, "utf8");
     else bytes.set(data, start);
-    writeHeader(view, at, dataLength, this.base + at, crc32(bytes, start, end));
+    writeHeader(view, at, dataLength, this.base + at, crc32(plain, start, end));
     ids.write(bytes, at + headerAt.id);
     this.starts.push(at);
     this.length = end;

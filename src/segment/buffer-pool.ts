@@ -14,9 +14,11 @@ export const maxBatchBytes: number = sizes[3];
 /** No more than this lies idle. */
 const maxIdleBytes = 4 * maxBatchBytes;
 
-/** Bytes and the two ways to look at them. */
+/** Bytes and the ways to look at them. */
 export interface BatchBuffer {
   readonly bytes: Buffer;
+  /** The same bytes: parts of a Buffer cost more to make. */
+  readonly plain: Uint8Array;
   readonly view: DataView;
 }
 
@@ -32,7 +34,8 @@ export function acquireBuffer(length: number): BatchBuffer {
     return kept;
   }
   const bytes = Buffer.allocUnsafeSlow(sizes[fit] ?? length);
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+  const { buffer, byteOffset, length: size } = bytes;
+  return { bytes, plain: new Uint8Array(buffer, byteOffset, size), view: new DataView(buffer, byteOffset, size) };
 }
 
 /** Gives a buffer back. Nobody may write to it, or from it to a disk, afterwards. */

@@ -129,6 +129,7 @@ export class CommitQueue {
   add(data: Uint8Array | string, waiter: Waiter, isBlocking = false): void {
     const length = checkedLength(data, this.#limits.maxRecordBytes);
     this.#accept(headerLength + length, waiter.expectedSeq);
+    this.#ids.begin();
     this.#place(data, length, waiter);
     if (!isBlocking) this.#schedule();
   }
@@ -140,12 +141,15 @@ export class CommitQueue {
     makeWaiter: (first: number) => Waiter,
     isBlocking = false,
   ): void {
-    // `Array.from` does not pass over holes.
-    const lengths = Array.from(data, (item) => checkedLength(item, this.#limits.maxRecordBytes));
-    this.#accept(
-      lengths.reduce((sum, length) => sum + headerLength + length, 0),
-      expectedSeq,
-    );
+    const lengths: number[] = [];
+    let bytes = 0;
+    for (let i = 0; i < data.length; i++) {
+      const length = checkedLength(data[i] as Uint8Array | string, this.#limits.maxRecordBytes);
+      lengths.push(length);
+      bytes += headerLength + length;
+    }
+    this.#accept(bytes, expectedSeq);
+    this.#ids.begin();
     let batch: Batch | undefined;
     let waiter: Waiter | undefined;
     for (let i = 0; i < data.length; i++) {

@@ -16,7 +16,7 @@ import {
   entryOffset,
   writeEntry,
 } from "../format/index-entry.ts";
-import { type Plan, readAt } from "../storage/plan.ts";
+import { type BesideRequest, type Plan, readAt, runSync } from "../storage/plan.ts";
 import type { OpenMode, Storage, StorageFile } from "../storage/storage.ts";
 import { writeFullySync } from "../storage/write-fully.ts";
 import { chunkOf } from "./verify-chunk.ts";
@@ -71,6 +71,17 @@ export class IndexFile {
   *entries(seq: number, count: number): Plan<DataView> {
     const bytes = yield* readAt(this.#file, (seq - this.base) * entryLength, count * entryLength);
     return chunkOf(bytes, 0).view;
+  }
+
+  /** The raw entries from `seq` on, at most `count`, blocking. */
+  entriesSync(seq: number, count: number): DataView {
+    return runSync(this.entries(seq, count));
+  }
+
+  /** A read of the raw entries from `seq` on, at most `count`, to be made beside another one. */
+  readBeside(seq: number, count: number): BesideRequest {
+    const target = new Uint8Array(Buffer.allocUnsafeSlow(count * entryLength).buffer);
+    return { file: this.#file, target, position: (seq - this.base) * entryLength, read: 0 };
   }
 
   /** The last self-valid entry of those from `lower` up to, not including, `upper`. */

@@ -1,3 +1,4 @@
+import type { RecordBatch } from "./log-record.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -265,6 +266,7 @@ describe("reading", () => {
         now = 1_000_000 + step;
         const record = Buffer.alloc(headerLength + 1, i);
         writeHeader(chunkOf(record, 0).view, 0, 1, offset, crc32(record, headerLength));
+        ids.begin();
         ids.write(record, headerAt.id);
         offset += record.length;
         return record;
@@ -439,6 +441,11 @@ test("a finite read that a reset overtakes ends with SEQLOG_RESET, not with the 
   expect((await batches.next()).value).toMatchObject({ first: 0 });
   await writer.reset();
   await Promise.all(ten.map((data) => writer.append(data.toUpperCase())));
+  // What was read ahead belongs to the log that was begun with; then it ends.
+  const { value } = (await batches.next()) as { value: RecordBatch };
+  expect([...value].map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(
+    ten.slice(value.first, value.first + value.count),
+  );
   await expect(batches.next()).rejects.toMatchObject({ code: "SEQLOG_RESET" });
   expect(await texts(reader)).toEqual(ten.map((data) => data.toUpperCase()));
 });

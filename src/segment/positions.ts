@@ -43,7 +43,14 @@ function* readOne(view: LogView, seq: number): Plan<Run> {
 
 /** One record, blocking; undefined where there is none. */
 export function getSync(view: LogView, seq: number): Run | undefined {
-  return seq >= view.nextSeq ? undefined : runSync(readOne(view, seq));
+  if (seq >= view.nextSeq) return undefined;
+  const segment = view.acquire(seq);
+  try {
+    const limit = segment.limit();
+    return segment.reader.oneSync(seq, limit) ?? runSync(segment.reader.one(seq, limit));
+  } finally {
+    segment.release();
+  }
 }
 
 /**

@@ -1,12 +1,13 @@
 /**
  * Reads a range of a log in runs: forward, backward, or forward and then live. One run is in memory
- * at a time. Works on a `LogView`, so a writer's own log, a follower's and a single file read alike.
+ * at a time, and going forward a second one that is being read. Works on a `LogView`, so a writer's own log, a follower's and a single file read alike.
  */
 import { SeqlogError } from "../errors.ts";
 import { asSeq } from "../numbers.ts";
 import { run as runPlan } from "../storage/plan.ts";
 import type { Run } from "./log-record.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
+import { type ReadAhead, readAhead } from "./read-ahead.ts";
 
 /** A range with its ends resolved to seqs. */
 export interface Range {
@@ -103,36 +104,50 @@ export async function* readForward(
   let seq = range.from;
   // Where `seq` starts, once known: in the segment with this base.
   let place = { base: -1, offset: 0 };
+  // What is being read while the caller looks at what was read before.
+  let ahead: ReadAhead | undefined;
   // The record that was found damaged once; twice is damage.
   let damagedAt = -1;
-  while (seq < stop) {
-    signal.throwIfAborted();
-    if (live && view.isClosed) return;
-    checkStillThere(view, generation);
-    const { version } = view;
-    if (seq >= view.nextSeq) {
-      if (!live) return;
-      await view.changed(version, signal);
-      continue;
-    }
-    const segment = await acquire(view, seq, generation);
-    let run: Run;
-    try {
-      const limit = segment.limit();
-      const offset = place.base === segment.base ? place.offset : await runPlan(segment.reader.locate(seq, limit));
-      run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
-      place = { base: segment.base, offset: run.chunk.position + run.end };
-    } catch (error) {
-      if (damagedAt !== seq && (await mayBeMended(view, error))) {
-        damagedAt = seq;
+  try {
+    while (seq < stop) {
+      signal.throwIfAborted();
+      if (live && view.isClosed) return;
+      checkStillThere(view, generation);
+      const { version } = view;
+      if (seq >= view.nextSeq) {
+        if (!live) return;
+        await view.changed(version, signal);
         continue;
       }
-      throw await explain(view, generation, error);
-    } finally {
-      segment.release();
+      const read = await ahead?.run;
+      ahead = undefined;
+      const segment = await acquire(view, seq, generation);
+      let run: Run;
+      try {
+        const limit = segment.limit();
+        if (read?.firstSeq === seq) {
+          run = read;
+        } else {
+          const offset = place.base === segment.base ? place.offset : await runPlan(segment.reader.locate(seq, limit));
+          run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
+        }
+        place = { base: segment.base, offset: run.chunk.position + run.end };
+        ahead = readAhead(view, seq + run.starts.length, place, range.maxBytes, stop);
+      } catch (error) {
+        if (damagedAt !== seq && (await mayBeMended(view, error))) {
+          damagedAt = seq;
+          continue;
+        }
+        throw await explain(view, generation, error);
+      } finally {
+        segment.release();
+      }
+      seq += run.starts.length;
+      yield run;
     }
-    seq += run.starts.length;
-    yield run;
+  } finally {
+    // Its descriptor is in use until then.
+    await ahead?.run;
   }
   signal.throwIfAborted();
 }

@@ -12,10 +12,14 @@ import type { StorageFile } from "../storage/storage.ts";
 import type { IndexFile } from "./index-file.ts";
 import type { Run } from "./log-record.ts";
 import { damaged } from "./damaged.ts";
+import { verifyProven } from "./verify-proven.ts";
 import { type Chunk, type Walked, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
 import { crcOfRange } from "./walk-chain.ts";
 import { crc32OfHeader } from "../format/crc32.ts";
-import { headerAt, headerLength } from "../format/record.ts";
+import { entryHeaderCrc, entryOffset } from "../format/index-entry.ts";
+import { checkData, checkHeader, headerAt, headerLength } from "../format/record.ts";
+import { EntryPages } from "./entry-pages.ts";
+import { takePiece } from "./slab.ts";
 
 /** How far a segment may be read: both exclusive. */
 export interface ReadLimit {
@@ -33,14 +37,18 @@ const walkedSpacing = 1024;
 export class SegmentReader {
   readonly #file: StorageFile;
   readonly #index: IndexFile | undefined;
+  readonly #pages: EntryPages | undefined;
   readonly #base: number;
   readonly #name: string;
   /** Places found by walking, where the record index did not help: in order, some way apart. */
+  /** Bytes of a record, header included, as they were lately. */
+  #recordBytes = 256;
   readonly #walked: { readonly seq: number; readonly offset: number }[] = [];
 
   constructor(file: StorageFile, index: IndexFile | undefined, base: number) {
     this.#file = file;
     this.#index = index;
+    this.#pages = index === undefined ? undefined : new EntryPages(index);
     this.#base = base;
     this.#name = basename(file.path);
   }
@@ -77,8 +85,26 @@ export class SegmentReader {
    * @throws SEQLOG_DAMAGED when the first of them is not valid
    */
   *run(seq: number, offset: number, limit: ReadLimit, maxBytes: number, most: number): Plan<Run> {
-    let chunk = yield* this.#read(offset, Math.min(Math.max(maxBytes, 64), limit.end - offset));
-    let walked = verifyChunk(chunk, limit.end, Math.min(most, limit.nextSeq - seq));
+    const length = Math.min(Math.max(maxBytes, 64), limit.end - offset);
+    const wanted = Math.min(most, limit.nextSeq - seq);
+    if (this.#index === undefined || wanted < 2) return yield* this.#walk(seq, offset, limit, length, wanted);
+    // As many as may lie in so many bytes, going by the records before.
+    const count = Math.min(wanted, Math.ceil((length / this.#recordBytes) * 1.25) + 16);
+    const beside = this.#index.readBeside(seq, count);
+    const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const read = yield { file: this.#file, target, position: offset, beside };
+    const chunk = chunkOf(read === length ? target : target.subarray(0, read), offset);
+    const entries = chunkOf(beside.target.subarray(0, beside.read), 0).view;
+    const proven = verifyProven(chunk, limit.end, wanted, entries);
+    // Something is not as the record index says, or the first record is longer: record by record it shows.
+    if (proven === undefined) return yield* this.#walk(seq, offset, limit, length, wanted);
+    this.#recordBytes = Math.max(headerLength, proven.end / proven.starts.length);
+    return { chunk, starts: proven.starts, end: proven.end, firstSeq: seq, segment: this.#name };
+  }
+
+  *#walk(seq: number, offset: number, limit: ReadLimit, length: number, most: number): Plan<Run> {
+    let chunk = yield* this.#read(offset, length);
+    let walked = verifyChunk(chunk, limit.end, most);
     if (walked.starts.length === 0 && walked.needed > 0) {
       if (walked.needed > trustedLength) yield* this.#checkLong(chunk, seq, walked.needed);
       chunk = yield* this.#read(offset, walked.needed);
@@ -92,6 +118,37 @@ export class SegmentReader {
     if (walked.starts.length === 0) throw this.#problem(seq, offset + walked.end, walked);
     const { starts, end } = yield* this.#agreed(chunk, walked, seq);
     return { chunk, starts, end, firstSeq: seq, segment: this.#name };
+  }
+
+  /**
+   * One record by its number, blocking, with a single read once its page of the record index is known.
+   * Undefined where anything is in the way of that: `one` finds out what.
+   */
+  oneSync(seq: number, limit: ReadLimit): Run | undefined {
+    if (this.#pages === undefined) return undefined;
+    const page = this.#pages.pageSync(seq, limit.nextSeq);
+    if (page === undefined) return undefined;
+    const entry = this.#pages.placeOf(seq);
+    const offset = entryOffset(page, entry);
+    const end = this.#endOf(seq, limit);
+    if (end === undefined || end - offset < headerLength || end > limit.end || end - offset > trustedLength)
+      return undefined;
+    const { bytes, view, at } = takePiece(end - offset);
+    const stop = at + (end - offset);
+    if (this.#file.readSync(bytes.subarray(at, stop), offset) < stop - at) return undefined;
+    if (checkHeader(bytes, view, at, offset, end - offset) !== stop - at - headerLength) return undefined;
+    if (crc32OfHeader(view, at) !== entryHeaderCrc(page, entry)) return undefined;
+    if (!checkData(bytes, view, at, stop - at - headerLength)) return undefined;
+    const chunk = { bytes, view, position: offset - at };
+    return { chunk, starts: [at], end: stop, firstSeq: seq, segment: this.#name };
+  }
+
+  /** Where record `seq` ends, by the entry of the next one. */
+  #endOf(seq: number, limit: ReadLimit): number | undefined {
+    const next = seq + 1;
+    if (next >= limit.nextSeq) return limit.end;
+    const page = this.#pages?.pageSync(next, limit.nextSeq);
+    return page === undefined ? undefined : entryOffset(page, (this.#pages as EntryPages).placeOf(next));
   }
 
   /** One record, by its number. */

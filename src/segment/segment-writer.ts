@@ -9,6 +9,7 @@
  *   `#second` everything else. Both are open before the first write, since the kernel reports a
  *   failed writeback once per descriptor: what the one swallowed the other still sees.
  */
+import { basename } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { entryHeaderCrc, entryOffset } from "../format/index-entry.ts";
 import { runSync } from "../storage/plan.ts";
@@ -39,6 +40,8 @@ type Done = (error: Error | undefined) => void;
 /** The writer of one segment. */
 export class SegmentWriter {
   readonly path: string;
+  /** The file's name. */
+  readonly name: string;
   readonly index: IndexFile;
   readonly #log: StorageFile;
   readonly #second: StorageFile;
@@ -68,6 +71,7 @@ export class SegmentWriter {
     options: SegmentWriterOptions,
   ) {
     this.path = log.path;
+    this.name = basename(log.path);
     this.index = index;
     this.#log = log;
     this.#second = second;

@@ -9,6 +9,17 @@ interface ReadRequest {
   readonly file: StorageFile;
   readonly target: Uint8Array;
   readonly position: number;
+  /** To be read at the same time. */
+  readonly beside?: BesideRequest;
+}
+
+/** A second read that goes with another one. */
+export interface BesideRequest {
+  readonly file: StorageFile;
+  readonly target: Uint8Array;
+  readonly position: number;
+  /** The answer: the bytes read. */
+  read: number;
 }
 
 /** Steps towards a `T`. */
@@ -18,9 +29,10 @@ export type Plan<T> = Generator<ReadRequest, T, number>;
 export function runSync<T>(plan: Plan<T>): T {
   let step = plan.next();
   while (step.done !== true) {
-    const { file, target, position } = step.value;
+    const { file, target, position, beside } = step.value;
     let read: number;
     try {
+      if (beside !== undefined) beside.read = beside.file.readSync(beside.target, beside.position);
       read = file.readSync(target, position);
     } catch (error) {
       step = plan.throw(error);
@@ -35,10 +47,10 @@ export function runSync<T>(plan: Plan<T>): T {
 export async function run<T>(plan: Plan<T>): Promise<T> {
   let step = plan.next();
   while (step.done !== true) {
-    const { file, target, position } = step.value;
+    const { file, target, position, beside } = step.value;
     let read: number;
     try {
-      read = await file.read(target, position);
+      read = await (beside === undefined ? file.read(target, position) : readBoth(file, target, position, beside));
     } catch (error) {
       step = plan.throw(error);
       continue;
@@ -46,6 +58,23 @@ export async function run<T>(plan: Plan<T>): Promise<T> {
     step = plan.next(read);
   }
   return step.value;
+}
+
+async function readBoth(
+  file: StorageFile,
+  target: Uint8Array,
+  position: number,
+  beside: BesideRequest,
+): Promise<number> {
+  // Both have ended when this returns or throws: their buffers are nobody's then.
+  const [one, other] = await Promise.allSettled([
+    file.read(target, position),
+    beside.file.read(beside.target, beside.position),
+  ]);
+  if (one.status === "rejected") throw one.reason;
+  if (other.status === "rejected") throw other.reason;
+  beside.read = other.value;
+  return one.value;
 }
 
 /** Reads exactly what is asked for, as far as the file goes. */

@@ -452,13 +452,11 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "segment/buffer-pool.ts",
-        find: `  const bytes = Buffer.allocUnsafeSlow(sizes[fit] ?? length);
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };`,
-        replace: `  const bytes = Buffer.allocUnsafeSlow(sizes[fit] ?? length);
-  const buffer = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+        find: `  return { bytes, plain: new Uint8Array(buffer, byteOffset, size), view: new DataView(buffer, byteOffset, size) };`,
+        replace: `  const made = { bytes, plain: new Uint8Array(buffer, byteOffset, size), view: new DataView(buffer, byteOffset, size) };
   // Given back before anybody has used it.
-  releaseBuffer(buffer);
-  return buffer;`,
+  releaseBuffer(made);
+  return made;`,
       },
     ],
   },
