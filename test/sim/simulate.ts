@@ -190,7 +190,7 @@ class History {
     const machine = this.#disk.boot();
     const outcome = await machine.run(async () => {
       if ((await verify(directory, { machine })).ok) throw new Error("verify calls a log right that has rot in it");
-      if (!this.#random.chance(0.3)) return;
+      if (!this.#random.chance(0.3) || this.#model.placed().length === 0) return;
       const out = `/salvaged-${this.#tally.rotten}`;
       await salvage(directory, { out, machine });
       const log: Text = await FileLog.open(out, { machine, codec, readOnly: true });
