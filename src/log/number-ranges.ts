@@ -32,11 +32,11 @@ export function numberRanges(stretches: readonly Stretch[], before: Bounds, behi
   }
   forward.push(at);
 
-  const bounds: Bounds[] = [];
+  const bounds: Bounds[] = Array.from({ length: forward.length });
   at = behind;
   for (let i = stretches.length; ; i--) {
     const both = meet(forward[i] as Bounds, at);
-    bounds.unshift(both);
+    bounds[i] = both;
     if (i === 0) return bounds;
     const stretch = stretches[i - 1] as Stretch;
     at = add(both, sizeOf(stretch, i === stretches.length), -1);

@@ -4,6 +4,7 @@
  */
 import { SeqlogError } from "../errors.ts";
 import type { FileStat, Storage, StorageFile } from "../storage/storage.ts";
+import { BlockRanges } from "./block-ranges.ts";
 
 /** An unreadable byte costs as much as is around it; a page is what systems read at least. */
 const blockLength = 4096;
@@ -20,7 +21,7 @@ export interface InputFile extends StorageFile {
 export function openInputFile(storage: Storage, path: string): InputFile {
   const file = storage.openSync(path, "read");
   const { size } = file.statSync();
-  const unreadable = new Set<number>();
+  const unreadable = new BlockRanges();
 
   async function readBlocks(target: Uint8Array, position: number): Promise<number> {
     const length = Math.max(0, Math.min(target.length, size - position));
@@ -28,7 +29,7 @@ export function openInputFile(storage: Storage, path: string): InputFile {
       const block = Math.floor((position + done) / blockLength);
       const end = Math.min(length, (block + 1) * blockLength - position);
       const piece = target.subarray(done, end);
-      if (unreadable.has(block)) piece.fill(0);
+      if (unreadable.meets(block, block + 1)) piece.fill(0);
       else {
         try {
           const read = await file.read(piece, position + done);
@@ -47,14 +48,10 @@ export function openInputFile(storage: Storage, path: string): InputFile {
   return {
     ...refusing(path),
     get unreadableBytes() {
-      return unreadable.size * blockLength;
+      return unreadable.count * blockLength;
     },
     isReadable(start, end) {
-      if (unreadable.size === 0) return true;
-      for (let block = Math.floor(start / blockLength); block * blockLength < end; block++) {
-        if (unreadable.has(block)) return false;
-      }
-      return true;
+      return !unreadable.meets(Math.floor(start / blockLength), Math.ceil(end / blockLength));
     },
     statSync: () => file.statSync(),
     async read(target, position) {

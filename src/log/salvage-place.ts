@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { localPath } from "../storage/local-path.ts";
-import type { FileStat, Machine } from "../storage/storage.ts";
+import type { FileStat, Machine, Storage } from "../storage/storage.ts";
 import { type LogPlace, directoryAt } from "./log-place.ts";
 
 /**
@@ -14,12 +14,8 @@ export function checkOutput(machine: Machine, input: LogPlace, out: string | URL
   const { storage } = machine;
   const path = localPath(out, "out");
   if (input.kind === "directory") {
-    const real = directoryAt(storage, input.path);
-    for (let at = path; ; at = dirname(at)) {
-      if (at === input.path || isSame(directoryAt(storage, at), real)) {
-        throw new TypeError(`out must not be the log that is salvaged, nor lie inside it: ${path}`);
-      }
-      if (at === dirname(at)) break;
+    if (isInside(storage, path, input.path)) {
+      throw new TypeError(`out must not be the log that is salvaged, nor lie inside it: ${path}`);
     }
   }
   const found = storage.statSync(path);
@@ -37,6 +33,35 @@ export function checkOutput(machine: Machine, input: LogPlace, out: string | URL
     );
   }
   return path;
+}
+
+/** Whether `path` is the directory or lies somewhere below it, by its names and by where its links lead. */
+function isInside(storage: Storage, path: string, directory: string): boolean {
+  const real = directoryAt(storage, directory);
+  let nearest: string | undefined;
+  for (let at = path; ; at = dirname(at)) {
+    const stat = directoryAt(storage, at);
+    if (at === directory || isSame(stat, real)) return true;
+    if (stat !== undefined) nearest ??= at;
+    if (at === dirname(at)) break;
+  }
+  // Not `join`, which would take a link and the ".." behind it away together: the system follows the link first.
+  let below: FileStat | undefined;
+  for (let up = `${nearest}/..`; ; up += "/..") {
+    const stat = statBehindLinks(storage, up);
+    if (stat === undefined || isSame(stat, below)) return false;
+    if (isSame(stat, real)) return true;
+    below = stat;
+  }
+}
+
+function statBehindLinks(storage: Storage, path: string): FileStat | undefined {
+  try {
+    return storage.statSync(`${path}/.`);
+  } catch {
+    // EACCES, ENAMETOOLONG: nothing that could be compared.
+    return undefined;
+  }
 }
 
 /** Inodes alone may be the same on two devices. */

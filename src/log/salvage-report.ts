@@ -78,16 +78,17 @@ export class SalvageReportFile {
 
   /**
    * Adds the pieces of a file.
+   * @param previous the piece before the first of them
    * @returns the bounds of the seq behind them
    */
-  addPieces(file: string, pieces: readonly Piece[], before: Bounds, behind: Bounds): Bounds {
+  addPieces(file: string, pieces: readonly Piece[], before: Bounds, behind: Bounds, previous?: Piece): Bounds {
     const stretches = pieces.map((piece): Stretch =>
       piece.kind === "records" ? piece : { kind: "missing", bytes: piece.end - piece.offset },
     );
     const bounds = numberRanges(stretches, before, behind);
     for (const [i, piece] of pieces.entries()) {
       const at = bounds[i] as Bounds;
-      const isSure = !isResynchronised(pieces[i - 1]) && !isResynchronised(pieces[i + 1]);
+      const isSure = !isResynchronised(i === 0 ? previous : pieces[i - 1]) && !isResynchronised(pieces[i + 1]);
       if (piece.kind === "missing") this.addMissing(file, piece, at, bounds[i + 1] as Bounds, isSure);
       else this.#addRun(file, piece, at);
     }

@@ -2,7 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { noSeed } from "../format/index-entry.ts";
-import { headerAt, headerLength } from "../format/record.ts";
+import { checkData, checkHeader, headerAt, headerLength } from "../format/record.ts";
 import { millisecondsOfId } from "../format/uuid.ts";
 import { findSeed } from "../segment/find-seed.ts";
 import { IndexFile } from "../segment/index-file.ts";
@@ -56,6 +56,15 @@ export interface SalvageSources {
 
 const segmentFile = /^(\d{20})(?:\.g([1-9]\d*))?\.log$/;
 
+/** The segment that a file's name makes it; undefined also where no file of its size can begin with that seq. */
+function segmentNameOf(storage: Storage, path: string): SegmentName | undefined {
+  const found = segmentFile.exec(basename(path));
+  if (found === null) return undefined;
+  const name = { base: Number(found[1]), generation: Number(found[2] ?? 0) };
+  const highest = name.base + Math.floor((storage.statSync(path)?.size ?? 0) / headerLength);
+  return Number.isSafeInteger(highest) && Number.isSafeInteger(name.generation) ? name : undefined;
+}
+
 /** Files of a log's directory that hold no records, or none that was ever acknowledged. */
 const otherFile = /^(?:LOCK|MANIFEST.*|.*\.(?:idx|tail|torn|tmp|lock|ndjson))$/;
 
@@ -65,17 +74,17 @@ export async function findSources(storage: Storage, place: LogPlace): Promise<Sa
 }
 
 async function fileSources(storage: Storage, path: string): Promise<SalvageSources> {
-  const named = segmentFile.exec(basename(path));
+  const name = segmentNameOf(storage, path);
   const directory = dirname(path);
   // One segment out of a log: MANIFEST beside it says with which seed its record index was written.
-  const { manifest } = named === null ? { manifest: undefined } : await readManifest(storage, directory);
-  const base = named === null ? 0 : Number(named[1]);
-  const isOfLog = manifest !== undefined && manifest.generation === Number(named?.[2] ?? 0);
+  const { manifest } = name === undefined ? { manifest: undefined } : await readManifest(storage, directory);
+  const base = name?.base ?? 0;
+  const isOfLog = manifest !== undefined && manifest.generation === name?.generation;
   const source = {
     path,
     tail: existing(storage, tailPath(path)),
     indexPath: indexPathOf(path),
-    seed: named === null ? noSeed : isOfLog ? seedOf(manifest, base) : undefined,
+    seed: name === undefined ? noSeed : isOfLog ? seedOf(manifest, base) : undefined,
     base,
     closed: undefined,
     isLast: true,
@@ -106,9 +115,10 @@ async function readManifest(
 async function directorySources(storage: Storage, directory: string): Promise<SalvageSources> {
   const { manifest, reason } = await readManifest(storage, directory);
   const listing = listDirectory(storage, directory);
+  const logs = listing.logs.filter((name) => segmentNameOf(storage, logPath(directory, name)) !== undefined);
   const notes: Note[] = [];
-  const generation = generationOf(storage, directory, manifest, listing.logs);
-  const names = currentNames(directory, listing.logs, generation, manifest, notes);
+  const generation = generationOf(storage, directory, manifest, logs);
+  const names = currentNames(directory, logs, generation, manifest, notes);
   const strays = await findStrays(storage, directory);
   if (names.length === 0 && strays.length === 0 && manifest === undefined) {
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
@@ -116,10 +126,7 @@ async function directorySources(storage: Storage, directory: string): Promise<Sa
   const found: SalvageSource[] = names.map((name) => sourceOf(storage, directory, name, manifest));
   const orphans: { base: number; path: string; records: number }[] = [];
   for (const name of listing.indexes) {
-    if (
-      name.generation !== generation ||
-      listing.logs.some((log) => log.base === name.base && log.generation === generation)
-    )
+    if (name.generation !== generation || logs.some((log) => log.base === name.base && log.generation === generation))
       continue;
     if (manifest !== undefined && name.base < manifest.firstSeq) continue;
     const stray = await strayOf(storage, directory, name, manifest, strays);
@@ -224,8 +231,8 @@ interface Stray {
 async function findStrays(storage: Storage, directory: string): Promise<Stray[]> {
   const strays: Stray[] = [];
   for (const name of storage.listSync(directory).sort()) {
-    if (segmentFile.test(name) || otherFile.test(name)) continue;
     const path = join(directory, name);
+    if (otherFile.test(name) || segmentNameOf(storage, path) !== undefined) continue;
     if (storage.statSync(path)?.kind !== "file") continue;
     const first = await firstHeader(storage, path);
     if (first === undefined && !name.endsWith(".log")) continue;
@@ -330,31 +337,70 @@ async function placeStrays(
   }
 }
 
-/** Of files that begin with the same record only one is read: that with a record index, or the first. */
+/** So much of a file, and so many of its headers, are held against those of other files. */
+const sampleBytes = 1024 * 1024;
+const sampleHeaders = 256;
+
+/** Of files that hold the same records in the same places only one is read: that with a record index, or the first. */
 async function withoutCopies(
   storage: Storage,
   sources: readonly SalvageSource[],
   notes: Note[],
 ): Promise<SalvageSource[]> {
-  const byFirst = new Map<string, SalvageSource>();
+  const byHeader = new Map<string, SalvageSource>();
+  const headersOf = new Map<SalvageSource, readonly string[]>();
   const copies = new Set<SalvageSource>();
   const hasIndex = ({ indexPath: at }: SalvageSource): boolean =>
     at !== undefined && existing(storage, at) !== undefined;
   for (const source of sources) {
-    const header = await firstHeader(storage, source.path);
-    if (header === undefined) continue;
-    const key = Buffer.from(header).toString("hex");
-    const other = byFirst.get(key);
+    const headers = await sampleOf(storage, source.path);
+    const shared = new Map<SalvageSource, number>();
+    for (const header of headers) {
+      const other = byHeader.get(header);
+      if (other !== undefined) shared.set(other, (shared.get(other) ?? 0) + 1);
+    }
+    // Half of what could be shared: data may hold the header of a record that stands elsewhere.
+    const other = [...shared].find(
+      ([one, count]) => 2 * count >= Math.min(headers.length, headersOf.get(one)?.length ?? 0),
+    )?.[0];
     const isBetter = other === undefined || (hasIndex(source) && !hasIndex(other));
-    if (isBetter) byFirst.set(key, source);
+    if (isBetter) {
+      headersOf.set(source, headers);
+      for (const header of headers) byHeader.set(header, source);
+    }
     if (other === undefined) continue;
     const copy = isBetter ? other : source;
     copies.add(copy);
     const kept = basename((isBetter ? source : other).path);
     notes.push({
       file: copy.path,
-      reason: `passed over: it begins as ${kept} does; salvage the file by itself to get it`,
+      reason: `passed over: it begins with the records of ${kept}; salvage the file by itself to get it`,
     });
   }
   return sources.filter((source) => !copies.has(source));
+}
+
+/** The first headers of a file, also of records whose data is damaged: two records never have the same one. */
+async function sampleOf(storage: Storage, path: string): Promise<string[]> {
+  const headers: string[] = [];
+  try {
+    const file = storage.openSync(path, "read");
+    try {
+      const { bytes, view } = chunkOf(await run(readAt(file, 0, sampleBytes)), 0);
+      const { size } = file.statSync();
+      for (let at = 0; at + headerLength <= bytes.length && headers.length < sampleHeaders;) {
+        const length = checkHeader(bytes, view, at, at, size - at);
+        if (length >= 0) headers.push(Buffer.from(bytes.subarray(at, at + headerLength)).toString("latin1"));
+        // A length that is wrong must not lead past the records behind it.
+        const isCut = at + headerLength + length > bytes.length;
+        const isWhole = length >= 0 && (isCut || checkData(bytes, view, at, length));
+        at += isWhole ? headerLength + length : length >= 0 ? headerLength : 1;
+      }
+    } finally {
+      file.closeSync();
+    }
+  } catch (error) {
+    if (!(error instanceof SeqlogError)) throw error;
+  }
+  return headers;
 }

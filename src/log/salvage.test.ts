@@ -12,7 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { linesOf } from "../../test/crash/read-data.ts";
@@ -300,7 +300,9 @@ describe("damage in a segment", () => {
       const report = await salvaged(path);
       const lost = range(Number(name) + 2, name === second ? 19 : 24);
       expect(dataOf(report.lines)).toEqual(without(lines, ...lost));
-      expect(report.missing).toEqual([expect.objectContaining({ firstSeq: lost[0], lastSeq: lost.at(-1) })]);
+      // A segment that never was is not named.
+      const at = { file: join(path, `${name}.log`), offset: 256, end: 256, isExact: true };
+      expect(report.missing).toEqual([expect.objectContaining({ ...at, firstSeq: lost[0], lastSeq: lost.at(-1) })]);
     }
   });
 
@@ -525,6 +527,60 @@ describe("names that are not those of segments", () => {
     );
   });
 
+  test.each<[string, (file: string) => void]>([
+    ["whose first record is damaged", (file) => flipBit(file, 50)],
+    ["whose first header is damaged", (file) => flipBit(file, 5)],
+    ["whose first length leads far away", (file) => overwrite(file, 0, Buffer.from([0x80, 0x04]))],
+    ["whose first records are gone", (file) => overwrite(file, 0, Buffer.alloc(4 * bytesEach))],
+  ])("a copy of a segment %s is not salvaged twice, whichever of the two it is", async (_name, spoil) => {
+    for (const name of [`${second}.log`, "backup.log"]) {
+      const { path, lines } = await build();
+      copyFileSync(join(path, `${second}.log`), join(path, "backup.log"));
+      spoil(join(path, name));
+      const report = await salvaged(path);
+      const lost = report.missing.flatMap(({ firstSeq = 0, lastSeq = -1 }) => range(firstSeq, lastSeq));
+      expect(dataOf(report.lines)).toEqual(without(lines, ...lost));
+      expect(lost.length).toBeLessThanOrEqual(name === "backup.log" ? 0 : 4);
+      const reason = expect.stringContaining(`the records of ${second}.log`) as string;
+      expect(report.notes).toContainEqual({ file: join(path, "backup.log"), reason });
+    }
+  });
+
+  test("data that holds a record of another segment makes no copy of it", async () => {
+    const log = await FileLog.open(newPath(), { segmentBytes: 10 * bytesEach });
+    for (let i = 0; i < 10; i++) log.appendSync(String(i).padEnd(96, "."));
+    // In its place, as the data of the first record behind the roll.
+    const other = readFileSync(join(log.location, `${first}.log`)).subarray(bytesEach, 2 * bytesEach);
+    log.appendSync(Buffer.concat([Buffer.alloc(96), other]));
+    for (let i = 0; i < 5; i++) log.appendSync(String(i).padEnd(96, "."));
+    const lines = await linesOf(log);
+    await log.close();
+    expect((await salvaged(log.location)).lines).toEqual(lines);
+    flipBit(join(log.location, `${second}.log`), 5);
+    expect(dataOf((await salvaged(log.location)).lines)).toEqual(without(lines, 10));
+  });
+
+  test("names with numbers that no segment can have are no segments", async () => {
+    for (const name of [
+      "99999999999999999999.log",
+      "00009007199254740990.log",
+      `${first}.g9999999999999999999999.log`,
+    ]) {
+      const { path, lines } = await build();
+      const alone = newPath(name);
+      copyFileSync(join(path, `${second}.log`), alone);
+      expect(dataOf((await salvaged(alone)).lines)).toEqual(dataOf(lines.slice(10, 20)));
+      rmSync(alone);
+      const other = await build();
+      copyFileSync(join(other.path, `${second}.log`), join(path, name));
+      const report = await salvaged(path);
+      expect(report.records).toBe(count + 10);
+      expect(report.notes).toEqual([expect.objectContaining({ file: join(path, name) })]);
+      rmSync(join(path, "MANIFEST"));
+      expect((await salvaged(path)).records).toBe(count + 10);
+    }
+  });
+
   test("segments of another generation are passed over and told; by themselves they are salvaged", async () => {
     const log = await FileLog.open(newPath());
     await log.append("old");
@@ -554,6 +610,93 @@ describe("the end of a log that was not closed", () => {
     expect(report).toMatchObject({ ok: true, tornBytes: 4 });
     expect(report.lines).toEqual(lines);
     expect(report.notes).toEqual([expect.objectContaining({ file })]);
+  });
+
+  describe("acknowledged records that are zeros now are missing", () => {
+    const zeros = Buffer.alloc(3 * bytesEach);
+
+    test.each([true, false])("in a directory, with MANIFEST: %s", async (hasManifest) => {
+      const { path, lines } = await build("crashed");
+      const file = join(path, `${active}.log`);
+      overwrite(file, 2 * bytesEach, zeros);
+      if (!hasManifest) rmSync(join(path, "MANIFEST"));
+      const report = await salvaged(path);
+      expect(report.lines).toEqual(lines.slice(0, 22));
+      expect(report.missing.at(-1)).toMatchObject({
+        file,
+        offset: 2 * bytesEach,
+        // The header of the last one is gone, and with it how long it was.
+        end: 4 * bytesEach + 32,
+        firstSeq: 22,
+        lastSeq: 24,
+        isExact: true,
+      });
+      expect(report.missing).toHaveLength(hasManifest ? 1 : 2);
+    });
+
+    test("of the last one its data alone", async () => {
+      const { path } = await build("crashed");
+      const file = join(path, `${active}.log`);
+      overwrite(file, 4 * bytesEach + 32, Buffer.alloc(96));
+      const report = await salvaged(path);
+      expect(report).toMatchObject({ tornBytes: 0, missingRanges: 1 });
+      expect(report.missing[0]).toMatchObject({
+        offset: 4 * bytesEach,
+        end: 5 * bytesEach,
+        firstSeq: 24,
+        lastSeq: 24,
+        isExact: true,
+      });
+    });
+
+    test("in a single file", async () => {
+      const { LogWriter } = await import("../segment/log-writer.ts");
+      const { RecordIndex } = await import("../segment/record-index.ts");
+      const path = newPath("a.log");
+      const index = await RecordIndex.open(path.replace(".log", ".idx"));
+      const writer = await LogWriter.open(path, index);
+      for (let i = 0; i < 10; i++) await writer.append(String(i).padEnd(96, "."));
+      await writer.close();
+      await index.close();
+      overwrite(path, 7 * bytesEach, zeros);
+      expect(await salvaged(path)).toMatchObject({
+        ok: false,
+        records: 7,
+        missing: [{ file: path, offset: 7 * bytesEach, firstSeq: 7, lastSeq: 9, isExact: true }],
+      });
+    });
+  });
+
+  test("a torn tail behind more ranges than are held at once is counted once, as torn", async () => {
+    const log = await FileLog.open(newPath(), { durability: "os" });
+    const records = 65_535;
+    log.appendBatchSync(Array.from({ length: records }, () => ""));
+    const path = crashCopy(log.location);
+    await log.close();
+    const file = join(path, `${first}.log`);
+    const bytes = readFileSync(file);
+    for (let seq = 1; seq < records; seq += 2) bytes[seq * 32 + 20] = (bytes[seq * 32 + 20] as number) ^ 1;
+    writeFileSync(file, bytes);
+    overwrite(file, records * 32, Buffer.from("torn"));
+    const report = await salvaged(path);
+    expect(report).toMatchObject({ records: 32_768, missingRanges: 32_767, missingBytes: 32_767 * 32, tornBytes: 4 });
+    const ranges = accountOf(report).filter((line) => line["kind"] === "missing");
+    expect(ranges.every(({ firstSeq, lastSeq, isExact }) => isExact === true && firstSeq === lastSeq)).toBe(true);
+    expect(ranges.at(-1)).toMatchObject({ offset: 65_533 * 32, end: 65_534 * 32 });
+  });
+
+  test("damage goes on being told exactly where what is held is written down", async () => {
+    const log = await FileLog.open(newPath(), { durability: "os" });
+    const records = 65_600;
+    log.appendBatchSync(Array.from({ length: records }, () => ""));
+    await log.close();
+    const file = join(log.location, `${first}.log`);
+    const bytes = readFileSync(file);
+    for (let seq = 1; seq < records; seq += 2) bytes[seq * 32 + 20] = (bytes[seq * 32 + 20] as number) ^ 1;
+    writeFileSync(file, bytes);
+    const ranges = accountOf(await salvaged(log.location)).filter((line) => line["kind"] === "missing");
+    const seqs = ranges.map(({ firstSeq, lastSeq, isExact }) => [firstSeq, lastSeq, isExact]);
+    expect(seqs).toEqual(Array.from({ length: records / 2 }, (_, i) => [2 * i + 1, 2 * i + 1, true]));
   });
 
   test("without a record index nobody can tell it from damage", async () => {
@@ -698,6 +841,29 @@ describe("the way it works", () => {
     await expect(FileLog.open(out, { readOnly: true })).rejects.toMatchObject({ code: "SEQLOG_DAMAGED" });
   });
 
+  test("a signal is heard while thousands of headers in damaged data are looked at", async () => {
+    const path = newPath("a.log");
+    const bytes = Buffer.alloc(1024 * 1024);
+    for (let at = 0; at + 32 <= bytes.length; at += 32) {
+      bytes.writeUInt32LE(bytes.length - at - 32, at);
+      bytes.writeBigUInt64LE(BigInt(at), at + 4);
+      bytes.writeUInt32LE(1, at + 12);
+      bytes.set([0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 1], at + 22);
+    }
+    writeFileSync(path, bytes);
+    const reason = new Error("enough");
+    const stop = new AbortController();
+    let reads = 0;
+    const machine = unreadable((file) => {
+      if (file === path && ++reads === 100) stop.abort(reason);
+      return false;
+    });
+    const stopped = salvage(path, { out: newPath("out"), signal: stop.signal, machine });
+    await expect(stopped).rejects.toBe(reason);
+    expect(reads).toBeLessThan(105);
+    expect(await salvaged(path)).toMatchObject({ records: 0, missing: [{ offset: 0, end: bytes.length }] });
+  });
+
   test("a full disk ends it without making a log", async () => {
     const { path } = await build();
     const { machine, storage } = withFaults(nodeMachine);
@@ -757,6 +923,24 @@ describe("from where and to where", () => {
     }
     await expect(salvage(path, { out: "" })).rejects.toBeInstanceOf(TypeError);
     expect(treeOf(path)).toEqual(before);
+  });
+
+  test("an output inside the input is refused also where a link leads there", async () => {
+    const { path } = await build();
+    mkdirSync(join(path, "consumers", "deep"), { recursive: true });
+    const before = treeOf(path);
+    const link = newPath("link");
+    symlinkSync(join(path, "consumers", "deep"), link);
+    for (const out of [link, join(link, "new"), join(link, "new", "newer")]) {
+      await expect(salvage(path, { out })).rejects.toBeInstanceOf(TypeError);
+    }
+    expect(treeOf(path)).toEqual(before);
+    expect(readdirSync(join(path, "consumers", "deep"))).toEqual([]);
+    // The other way round a link out of the input is none of it.
+    symlinkSync(dirname(link), join(path, "consumers", "outside"));
+    const elsewhere = newPath("elsewhere");
+    const out = join(path, "consumers", "outside", basename(elsewhere));
+    await expect(salvage(path, { out })).rejects.toBeInstanceOf(TypeError);
   });
 
   test("an empty directory beside the input will do, and a link to the input is followed", async () => {

@@ -4,14 +4,17 @@
  */
 import { basename, join } from "node:path";
 import { SeqlogError } from "../errors.ts";
+import { crc32OfHeader } from "../format/crc32.ts";
 import { noSeed } from "../format/index-entry.ts";
+import { headerAt, headerLength } from "../format/record.ts";
 import { type Seq, asSeq } from "../numbers.ts";
 import { findSeed } from "../segment/find-seed.ts";
-import { IndexFile } from "../segment/index-file.ts";
+import { type Entry, IndexFile } from "../segment/index-file.ts";
 import { type DamageFound, type LongRecordFound, type RecordsFound, scanSegment } from "../segment/scan-segment.ts";
+import { chunkOf } from "../segment/verify-chunk.ts";
 import { endOfNonZero } from "../segment/walk-chain.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import { run } from "../storage/plan.ts";
+import { type Plan, readAt, run } from "../storage/plan.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import type { Bounds } from "./number-ranges.ts";
 import { type InputFile, inputStorage, openInputFile } from "./salvage-input.ts";
@@ -149,14 +152,26 @@ class Salvage {
       report.addMissing(file, { offset: 0, end: size, reason });
     }
     const generation = manifest?.generation ?? 0;
-    const missingSegment = (at: Bounds, nextSeq: number, reason = "the segment is not there"): void => {
-      const file = logPath(path, { base: at.from, generation });
+    const missingSegment = (base: number, at: Bounds, nextSeq: number, reason = "the segment is not there"): void => {
+      const file = logPath(path, { base, generation });
       report.addMissing(file, { offset: 0, end: 0, reason }, at, exactly(nextSeq));
+    };
+    let previous: SalvageSource | undefined;
+    const missingBefore = (at: Bounds, nextSeq: number): void => {
+      const orphan = orphans.find(({ base }) => at.from <= base && base <= at.to);
+      if (previous === undefined || orphan !== undefined) {
+        missingSegment(orphan?.base ?? at.from, at, nextSeq);
+        return;
+      }
+      // Nothing names a segment that began here: it may as well be this one that was longer.
+      const size = this.#sizeOf(previous.path);
+      const reason = `its records end here, but the log went on up to record ${nextSeq - 1}`;
+      report.addMissing(previous.path, { offset: size, end: size, reason }, at, exactly(nextSeq));
     };
     let before = manifest === undefined || kind === "file" ? undefined : exactly(manifest.firstSeq);
     for (const [i, source] of sources.entries()) {
       if (source.base !== undefined && before !== undefined && before.to < source.base) {
-        missingSegment(before, source.base);
+        missingBefore(before, source.base);
       } else if (source.base !== undefined && before !== undefined && before.from > source.base) {
         this.#note(
           source.path,
@@ -165,16 +180,18 @@ class Salvage {
       }
       const next = sources.slice(i + 1).find(({ base }) => base !== undefined)?.base;
       const behind = await this.#salvageOne(source, next);
-      if (source.base !== undefined) before = behind;
+      if (source.base === undefined) continue;
+      before = behind;
+      previous = source;
     }
     if (kind === "file") return this.#finish();
     const end = manifest === undefined || manifest.state === "open" ? undefined : manifest.state.nextSeq;
-    if (before !== undefined && end !== undefined && before.to < end) missingSegment(before, end);
+    if (before !== undefined && end !== undefined && before.to < end) missingBefore(before, end);
     else {
       const last = sources.findLast(({ base }) => base !== undefined)?.base ?? -1;
       for (const { base, path: at, records } of orphans.filter((orphan) => orphan.base > last)) {
         const reason = `the segment is not there; its record index ${basename(at)} proves ${records} records`;
-        if (records > 0) missingSegment(exactly(base), base + records, reason);
+        if (records > 0) missingSegment(base, exactly(base), base + records, reason);
       }
     }
     return this.#finish();
@@ -250,17 +267,21 @@ class Salvage {
     const report = this.#report;
     const { size } = file.statSync();
     const proven = index === undefined ? undefined : await run(index.last("provisional"));
-    const behind = boundsBehind(source, size, proven?.seq, nextBase);
+    let behind = boundsBehind(source, size, proven?.seq, nextBase);
     let before = start;
     let pieces: Piece[] = [];
+    let previous: Piece | undefined;
     let lastDamage: DamageFound | undefined;
     const found = async (item: RecordsFound | LongRecordFound | DamageFound): Promise<void> => {
       lastDamage = item.kind === "damage" ? item : undefined;
       if (item.kind === "damage") pieces.push(missingPiece(item, file));
       else await this.#keep(item, file, source, pieces);
       if (pieces.length < maxHeld) return;
-      before = report.addPieces(source.path, pieces, before, { from: 0, to: behind.to });
-      pieces = [];
+      // Damage stays until what follows is known: the seq that it ends at, or that it is the torn tail.
+      const rest = pieces.splice(pieces.at(-1)?.kind === "missing" ? -1 : -2);
+      before = report.addPieces(source.path, pieces, before, { from: 0, to: behind.to }, previous);
+      previous = pieces.at(-1);
+      pieces = rest;
     };
     let furthest = 0;
     const reached = (position: number): void => {
@@ -275,11 +296,14 @@ class Salvage {
     await scanSegment({ file, end: size, base, index, proven, isOurs, isReadable }, { found, reached });
     if (lastDamage !== undefined && lastDamage.end === size && source.isLast && source.closed === undefined) {
       const isPastProven = lastDamage.seq !== undefined && (proven?.seq ?? -1) < lastDamage.seq;
-      const rest = await this.#tailOf(source, file, lastDamage, index !== undefined && isPastProven);
+      const provenEnd = proven === undefined ? 0 : await run(endOfProven(file, proven));
+      const rest = await this.#tailOf(source, file, lastDamage, index !== undefined && isPastProven, provenEnd);
       pieces.pop();
       if (rest !== undefined) pieces.push(rest);
+      // Behind the last record that the record index proves there are zeros alone.
+      if (proven !== undefined && rest?.end === provenEnd) behind = exactly(proven.seq + 1);
     }
-    return report.addPieces(source.path, pieces, before, behind);
+    return report.addPieces(source.path, pieces, before, behind, previous);
   }
 
   #countSoFar(): number {
@@ -292,9 +316,11 @@ class Salvage {
     file: InputFile,
     damage: DamageFound,
     isPastProven: boolean,
+    provenEnd: number,
   ): Promise<Piece | undefined> {
     if (!file.isReadable(damage.offset, damage.end)) return missingPiece(damage, file);
-    const end = await run(endOfNonZero(file, damage.offset, damage.end));
+    // Zeros in place of a record that the record index proves were not laid ahead.
+    const end = Math.max(await run(endOfNonZero(file, damage.offset, damage.end)), Math.min(provenEnd, damage.end));
     if (end === damage.offset) return undefined;
     if (isPastProven && end <= damage.offset + source.window) {
       this.#tornBytes += end - damage.offset;
@@ -397,6 +423,13 @@ function boundsBehind(
   if (nextBase !== undefined) return { from: Math.min(from, nextBase), to: nextBase };
   if (closed === undefined) return { from, to: Infinity };
   return closed.bytes === size ? exactly(closed.nextSeq) : { from: Math.min(from, closed.nextSeq), to: closed.nextSeq };
+}
+
+/** Where a record that the record index proves ends; where its header is gone too, as far as is certain. */
+function* endOfProven(file: InputFile, { offset, headerCrc }: Entry): Plan<number> {
+  const { view } = chunkOf(yield* readAt(file, offset, headerLength), offset);
+  const isWhole = view.byteLength === headerLength && crc32OfHeader(view, 0) === headerCrc;
+  return offset + headerLength + (isWhole ? view.getUint32(headerAt.length, true) : 0);
 }
 
 function missingPiece({ offset, end, reason }: DamageFound, file: InputFile): Piece {

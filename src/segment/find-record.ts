@@ -2,22 +2,30 @@
  * Finds the next record behind damage. A record names its own position, so at each byte the u64 that
  * would be an own offset is held against the position; only what agrees is looked at further.
  *
- * What is found may be a forgery: the data of a record that is gone can hold the bytes of one.
+ * What is found may be a forgery: the data of a record that is gone can hold the bytes of one. It can
+ * also hold any number of headers whose data is never what they say; `RangeCrc` bounds what one costs.
  */
 import { checkData, checkHeader, headerAt, headerLength, readUint64 } from "../format/record.ts";
-import { run } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
-import { chunkOf } from "./verify-chunk.ts";
-import { crcOfRange } from "./walk-chain.ts";
+import { PieceReader } from "./piece-reader.ts";
+import { RangeCrc } from "./range-crc.ts";
 
-const chunkLength = 1024 * 1024;
+/** Up to here reading the data is as cheap as anything else. */
+const shortLength = 16 * 1024;
 
 /** What else must hold of a record at `[start, end)`, whose id ends in `lastIdByte`. */
 export type Acceptance = (start: number, end: number, lastIdByte: number) => boolean;
 
+/** What a search reads with; who searches one file several times keeps them. */
+export interface SearchTools {
+  readonly pieces: PieceReader;
+  readonly crcs: RangeCrc;
+}
+
 /**
  * The position of the first whole record that lies in `[from, end)`; −1 when there is none.
- * @param looked called with each position that was reached; may throw to end the search
+ * @param looked called with each position that was reached, and at each that was looked at closely;
+ * may throw to end the search
  */
 export async function findRecord(
   file: StorageFile,
@@ -25,25 +33,31 @@ export async function findRecord(
   end: number,
   accepts: Acceptance,
   looked: (position: number) => void,
+  tools?: SearchTools,
 ): Promise<number> {
-  const buffer = new Uint8Array(Math.max(0, Math.min(chunkLength, end - from)));
-  const forData = new Uint8Array(Math.min(64 * 1024, buffer.length));
+  let reached = from;
+  const pieces = tools?.pieces ?? new PieceReader(file, end);
+  const crcs = tools?.crcs ?? new RangeCrc(file, () => looked(reached));
   for (let position = from; position + headerLength <= end;) {
-    const target = buffer.subarray(0, Math.min(buffer.length, end - position));
-    const read = await file.read(target, position);
-    if (read < headerLength) return -1;
-    const { bytes, view } = chunkOf(target.subarray(0, read), position);
-    const last = read - headerLength;
+    const piece = await pieces.from(position, headerLength);
+    const bytes = piece.bytes.subarray(0, end - position);
+    if (bytes.length < headerLength) return -1;
+    const { view } = piece;
+    const last = bytes.length - headerLength;
     for (let at = nextCandidate(bytes, view, position, 0); at <= last;) {
       const start = position + at;
       const length = checkHeader(bytes, view, at, start, end - start);
-      if (length >= 0 && accepts(start, start + headerLength + length, bytes[at + headerLength - 1] as number)) {
-        const isWhole =
-          at + headerLength + length <= read
-            ? checkData(bytes, view, at, length)
-            : (await run(crcOfRange(file, start + headerLength, length, forData))) ===
-              view.getUint32(at + headerAt.crc, true);
-        if (isWhole) return start;
+      if (length >= 0) {
+        reached = start;
+        looked(start);
+        const isShort = length <= shortLength && at + headerLength + length <= bytes.length;
+        const isWhole = isShort
+          ? checkData(bytes, view, at, length)
+          : (await crcs.of(start + headerLength, length)) === view.getUint32(at + headerAt.crc, true);
+        // Last: only what was read is known to be readable.
+        if (isWhole && accepts(start, start + headerLength + length, bytes[at + headerLength - 1] as number)) {
+          return start;
+        }
       }
       at = nextCandidate(bytes, view, position, at + 1);
     }

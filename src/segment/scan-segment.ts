@@ -14,10 +14,20 @@ import { run } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { type Acceptance, findRecord } from "./find-record.ts";
 import type { IndexFile } from "./index-file.ts";
+import { PieceReader } from "./piece-reader.ts";
+import { RangeCrc } from "./range-crc.ts";
 import { type Chunk, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
-import { crcOfRange } from "./walk-chain.ts";
 
 const chunkLength = 1024 * 1024;
+
+/** What is looked at behind damage: the next damage may be near, and all behind that is looked at again. */
+const chunkBehindDamage = 4 * 1024;
+
+/** Behind damage a record that says it is longer is read by itself: where its length is wrong, `RangeCrc` costs less. */
+const believedLength = 64 * 1024;
+
+/** Entries of the record index are read in pieces of so many. */
+const entriesAtOnce = 4096;
 
 /** What to go through. */
 export interface ScanTarget {
@@ -49,7 +59,7 @@ export interface RecordsFound {
   readonly isResynchronised: boolean;
 }
 
-/** A whole record that is longer than a chunk. */
+/** A whole record that is longer than a chunk; behind damage chunks are shorter. */
 export interface LongRecordFound {
   readonly kind: "long";
   readonly offset: number;
@@ -95,8 +105,14 @@ interface Place {
 class Scan {
   readonly #target: ScanTarget;
   readonly #visitor: ScanVisitor;
-  readonly #buffer: Uint8Array;
+  readonly #pieces: PieceReader;
+  readonly #crcs: RangeCrc;
   readonly #accepts: Acceptance;
+  /** How many bytes are looked at as one chunk: few behind damage, then more and more. */
+  #reach = chunkLength;
+  /** How many bytes the next step needs. */
+  #least = headerLength;
+  #entries: { readonly first: number; readonly view: DataView; readonly isEnd: boolean } | undefined;
   #at = 0;
   #seq: number | undefined;
   #isResynchronised = false;
@@ -108,7 +124,8 @@ class Scan {
     this.#target = target;
     this.#visitor = visitor;
     this.#seq = target.base;
-    this.#buffer = new Uint8Array(Math.min(chunkLength, target.end));
+    this.#pieces = new PieceReader(target.file, target.end);
+    this.#crcs = new RangeCrc(target.file, () => visitor.reached(this.#at));
     const { isOurs = false, isReadable } = target;
     this.#accepts = (start, end, lastIdByte) =>
       !(isOurs && lastIdByte === 0) && (isReadable === undefined || isReadable(start, end));
@@ -134,13 +151,14 @@ class Scan {
     return this.#seq;
   }
 
-  /** Reads a chunk from where the scan is, and goes as far as its records are whole. */
+  /** Looks at a chunk from where the scan is, and goes as far as its records are whole. */
   async #step(limit: number): Promise<void> {
-    const { file } = this.#target;
     const offset = this.#at;
-    const target = this.#buffer.subarray(0, Math.min(chunkLength, limit - offset));
-    const read = await file.read(target, offset);
-    const chunk = chunkOf(target.subarray(0, read), offset);
+    const least = this.#least;
+    this.#least = headerLength;
+    const piece = await this.#pieces.from(offset, least);
+    const chunk = chunkOf(piece.bytes.subarray(0, Math.min(this.#reach, limit - offset)), offset);
+    const isAtEndOfFile = chunk.bytes.length < Math.min(least, limit - offset);
     const walked = verifyChunk(chunk, limit, Infinity);
     const { count, reason } = await this.#wholeOf(chunk, walked.starts, walked.end);
     const end = walked.starts[count] ?? walked.end;
@@ -151,13 +169,16 @@ class Scan {
       const isResynchronised = this.#isResynchronised;
       await this.#visitor.found({ kind: "records", chunk, starts, end, seq, isResynchronised });
       this.#at += end;
+      this.#reach = Math.min(chunkLength, 2 * this.#reach);
       if (seq !== undefined) this.#seq = seq + count;
     }
     if (reason !== undefined) return await this.#lose(reason);
     if (walked.problem !== 0) return await this.#lose(describeProblem(walked.problem));
     if (count > 0 || this.#at >= limit) return;
-    if (read < target.length) return await this.#lose("the file ends here, before its records do");
-    await this.#longRecord(chunk, walked.needed);
+    if (isAtEndOfFile) return await this.#lose("the file ends here, before its records do");
+    if (walked.needed > Math.max(this.#reach, believedLength)) return await this.#longRecord(chunk, walked.needed);
+    this.#least = walked.needed;
+    this.#reach = Math.max(this.#reach, walked.needed);
   }
 
   /** How many of the records hold against everything but their own checksums, and why the next one does not. */
@@ -181,7 +202,7 @@ class Scan {
       }
     }
     if (index !== undefined && this.#seq !== undefined && count > 0) {
-      const entries = await run(index.entries(this.#seq, count));
+      const entries = await this.#entriesFrom(index, this.#seq, count);
       const bad = findContradiction(chunk, starts, entries, index.seed, this.#seq);
       if (bad >= 0 && bad < count) {
         count = bad;
@@ -195,18 +216,18 @@ class Scan {
   }
 
   async #longRecord(chunk: Chunk, needed: number): Promise<void> {
-    const { file } = this.#target;
     const offset = this.#at;
     const { count, reason } = await this.#wholeOf(chunk, [0], needed);
     if (count === 0) return await this.#lose(reason ?? "");
     const header = chunk.bytes.slice(0, headerLength);
     const stored = chunk.view.getUint32(headerAt.crc, true);
     const length = needed - headerLength;
-    const crc = await run(crcOfRange(file, offset + headerLength, length, this.#buffer));
+    const crc = await this.#crcs.of(offset + headerLength, length);
     if (crc !== stored) return await this.#lose("the CRC-32 of the data does not match");
     const { isReadable } = this.#target;
     if (isReadable?.(offset, offset + needed) === false) return await this.#lose("the bytes could not be read");
     await this.#tellDamage();
+    this.#reach = Math.min(chunkLength, 2 * this.#reach);
     const seq = this.#seq;
     const isResynchronised = this.#isResynchronised;
     await this.#visitor.found({ kind: "long", offset, header, length, seq, isResynchronised });
@@ -217,6 +238,7 @@ class Scan {
   /** No whole record stands where the scan is. */
   async #lose(reason: string): Promise<void> {
     const { file, end } = this.#target;
+    this.#reach = chunkBehindDamage;
     const seq = this.#seq;
     const known = seq === undefined ? undefined : await this.#nextKnown({ seq, offset: this.#at });
     const limit = known?.offset ?? this.#resume?.offset ?? end;
@@ -227,7 +249,9 @@ class Scan {
       return;
     }
     this.#resume ??= known;
-    const next = await findRecord(file, this.#at + 1, limit, this.#accepts, (at) => this.#visitor.reached(at));
+    const tools = { pieces: this.#pieces, crcs: this.#crcs };
+    const looked = (at: number): void => this.#visitor.reached(at);
+    const next = await findRecord(file, this.#at + 1, limit, this.#accepts, looked, tools);
     this.#addDamage(next < 0 ? limit : next, seq, reason);
     this.#seq = undefined;
     this.#isResynchronised = true;
@@ -238,7 +262,7 @@ class Scan {
     const { index, end } = this.#target;
     if (index === undefined) return undefined;
     for (let seq = place.seq, count = 64; ; count = 4096) {
-      const view = await run(index.entries(seq, count));
+      const view = await this.#entriesFrom(index, seq, count);
       const found = Math.floor(view.byteLength / entryLength);
       for (let i = 0; i < found; i++) {
         if (entryKind(view, i * entryLength, index.seed, seq + i) === "invalid") continue;
@@ -250,6 +274,23 @@ class Scan {
       if (found < count) return undefined;
       seq += found;
     }
+  }
+
+  /** The entries from `seq` on, at most `count`; read many at a time. */
+  async #entriesFrom(index: IndexFile, seq: number, count: number): Promise<DataView> {
+    const isHeld = (): boolean => {
+      if (this.#entries === undefined) return false;
+      const { first, view, isEnd } = this.#entries;
+      return first <= seq && (isEnd || (seq + count - first) * entryLength <= view.byteLength);
+    };
+    if (!isHeld()) {
+      const most = Math.max(count, entriesAtOnce);
+      const view = await run(index.entries(seq, most));
+      this.#entries = { first: seq, view, isEnd: view.byteLength < most * entryLength };
+    }
+    const { first, view } = this.#entries as { first: number; view: DataView };
+    const from = Math.min(view.byteLength, (seq - first) * entryLength);
+    return new DataView(view.buffer, view.byteOffset + from, Math.min(count * entryLength, view.byteLength - from));
   }
 
   /** What the record index proves behind the end of the file is gone. */
