@@ -1,0 +1,43 @@
+/** What a row must reach. Told, never asserted: a figure is of one machine and one run. */
+import { median, percentile } from "./figures.mjs";
+
+/** Paired: each round gives one ratio, of figures taken within seconds of each other. */
+export function ratio(results, of, to, atLeast) {
+  const a = results.find(({ key }) => key === of);
+  const b = results.find(({ key }) => key === to);
+  if (a?.rounds === undefined || b?.rounds === undefined) return missing(`${of} / ${to}`, `≥ ${atLeast} ×`);
+  const ratios = a.rounds.map((figure, round) => figure / b.rounds[round]);
+  const value = median(ratios);
+  return {
+    what: `${of} / ${to}`,
+    bound: `≥ ${atLeast} ×`,
+    value,
+    unit: "×",
+    low: percentile(ratios, 0),
+    high: percentile(ratios, 1),
+    isReached: value >= atLeast,
+  };
+}
+
+export function atLeast(what, values, bound, unit) {
+  return absolute(what, values, `≥ ${bound} ${unit}`, unit, (value) => value >= bound);
+}
+
+export function atMost(what, values, bound, unit) {
+  return absolute(what, values, `≤ ${bound} ${unit}`, unit, (value) => value <= bound);
+}
+
+function absolute(what, values, bound, unit, isGood) {
+  const value = median(values);
+  return {
+    what,
+    bound,
+    value,
+    unit,
+    low: percentile(values, 0),
+    high: percentile(values, 1),
+    isReached: isGood(value),
+  };
+}
+
+const missing = (what, bound) => ({ what, bound, isReached: false, why: "one of the two could not run" });
