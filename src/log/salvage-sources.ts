@@ -120,7 +120,12 @@ async function directorySources(storage: Storage, directory: string): Promise<Sa
   const generation = generationOf(storage, directory, manifest, logs);
   const names = currentNames(directory, logs, generation, manifest, notes);
   const strays = await findStrays(storage, directory);
-  if (names.length === 0 && strays.length === 0 && manifest === undefined) {
+  if (
+    names.length === 0 &&
+    strays.length === 0 &&
+    manifest === undefined &&
+    storage.statSync(manifestPath(directory)) === undefined
+  ) {
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
   }
   const found: SalvageSource[] = names.map((name) => sourceOf(storage, directory, name, manifest));

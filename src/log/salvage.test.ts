@@ -416,6 +416,14 @@ describe("forged records", () => {
 });
 
 describe("what is gone", () => {
+  test("an empty log whose MANIFEST is damaged is a log, and nothing but MANIFEST is missing", async () => {
+    const log = await FileLog.open(newPath());
+    await log.close();
+    flipBit(join(log.location, "MANIFEST"), 40);
+    const report = await salvaged(log.location);
+    expect(report).toMatchObject({ records: 0, missing: [{ file: join(log.location, "MANIFEST") }] });
+  });
+
   test.each<[string, (manifest: string) => void]>([
     ["no MANIFEST", (manifest) => rmSync(manifest)],
     ["a MANIFEST with a flipped bit", (manifest) => flipBit(manifest, 40)],
