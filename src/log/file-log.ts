@@ -25,9 +25,8 @@ import { copyLog } from "./copy-log.ts";
 import { DirectoryWriter, type Durability, type WriterSettings, lockPath } from "./directory-writer.ts";
 import { Follower } from "./follower.ts";
 import type { AppendOptions, AppendedRange, DataOut, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
-import { type Manifest, manifestPath } from "./manifest.ts";
-import { type Recovered, recoverDirectory } from "./recover-directory.ts";
-import { listDirectory } from "./segment-files.ts";
+import { type Manifest } from "./manifest.ts";
+import { type Recovered, ensureLog, recoverDirectory } from "./recover-directory.ts";
 import { RangeWaiter, RecordWaiter } from "./waiters.ts";
 
 /** Options of opening any log. */
@@ -501,13 +500,7 @@ function prepareDirectory(machine: Machine, directory: string, options: FileOpen
   const { storage } = machine;
   if (options.create !== false) return storage.makeDirectorySync(directory);
   // Before the lock is taken: its file is a change too.
-  const isThere = storage.statSync(directory) !== undefined;
-  if (
-    !isThere ||
-    (storage.statSync(manifestPath(directory)) === undefined && listDirectory(storage, directory).logs.length === 0)
-  ) {
-    throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
-  }
+  ensureLog(storage, directory);
 }
 
 async function waitForLock(machine: Machine, directory: string, options: FileOpenOptions): Promise<WriterLock> {
@@ -533,12 +526,12 @@ function finishOpen(
   options: AnyOptions,
 ): FileLog<never, unknown> {
   checkCodec(recovered.manifest, settings.codec, directory);
-  const { active, lastIdMs, indexesRebuilt } = recovered;
+  const { active, lastIdMs, rebuilt } = recovered;
   const records = active.nextSeq - recovered.manifest.firstSeq;
   const skew = lastIdMs === 0 ? 0 : machine.clock.now() - lastIdMs;
   const recovery: DirectoryRecovery = {
     ...reportOf(active, records),
-    indexRebuilt: active.indexRebuilt || indexesRebuilt > 0,
+    indexRebuilt: active.indexRebuilt || rebuilt.length > 0,
     ...(Math.abs(skew) > dayMs ? { clockSkewMs: skew } : {}),
   };
   const writer = new DirectoryWriter(machine, directory, lock, recovered, settings);

@@ -36,14 +36,25 @@ export interface Recovered {
   readonly active: SegmentRecovery & { readonly base: number };
   /** Milliseconds in the last id; 0 when there is none. */
   readonly lastIdMs: number;
-  /** Record indexes of sealed segments that were made anew. */
-  readonly indexesRebuilt: number;
+  /** The segments before the active one whose record indexes were made anew, by base. */
+  readonly rebuilt: readonly number[];
 }
 
 /** What a new log is made as; a log that is there keeps what it is. */
 export interface Creation {
   readonly create: boolean;
   readonly idVersion: 4 | 7;
+}
+
+/**
+ * Looks whether there is a log, or what is left of one. Changes nothing.
+ * @throws SEQLOG_NOT_FOUND
+ */
+export function ensureLog(storage: Storage, directory: string): void {
+  const isThere =
+    storage.statSync(directory) !== undefined &&
+    (storage.statSync(manifestPath(directory)) !== undefined || listDirectory(storage, directory).logs.length > 0);
+  if (!isThere) throw new SeqlogError("SEQLOG_NOT_FOUND", `${directory}: there is no log here`, { path: directory });
 }
 
 /** All of it. The directory exists. */
@@ -79,7 +90,13 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
   const recovery = yield* recoverActive(storage, directory, manifest, active);
   const lastOf = recovery.nextSeq > active.base ? active : names.at(-2);
   const lastIdMs = yield* readLastIdMs(storage, directory, manifest, lastOf, recovery);
-  return { manifest, sealed, active: { ...recovery, base: active.base }, lastIdMs, indexesRebuilt: toRebuild.length };
+  return {
+    manifest,
+    sealed,
+    active: { ...recovery, base: active.base },
+    lastIdMs,
+    rebuilt: toRebuild.map(({ base }) => base),
+  };
 }
 
 /** No MANIFEST: a new log, unless there are records. An empty first segment is a creation that was interrupted. */

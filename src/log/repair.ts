@@ -22,7 +22,15 @@ import { FileLog } from "./file-log.ts";
 import { type LogPlace, findLogPlace } from "./log-place.ts";
 import { type Manifest, loadManifest, manifestPath, newManifest, storeManifest } from "./manifest.ts";
 import { watchLock } from "./watch-lock.ts";
-import { checkSealed, currentSegments, findLeftovers, knownOf } from "./recover-directory.ts";
+import {
+  checkSealed,
+  currentSegments,
+  findLeftovers,
+  knownOf,
+  type Recovered,
+  ensureLog,
+  recoverDirectory,
+} from "./recover-directory.ts";
 import { openInputFile } from "./salvage-input.ts";
 import { readTail } from "./salvage-tail.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
@@ -387,34 +395,40 @@ export async function rebuildIndex(
       await recordIndex.close();
     }
   }
-  const log = await FileLog.open(place.path, { create: false, machine, lock });
-  await log.close();
+  ensureLog(machine.storage, place.path);
   const held = acquireWriterLock(machine, lockPath(place.path), lock);
   try {
-    return await rebuildDirectory(machine, place.path);
+    const recovered = await run(recoverDirectory(machine, place.path, { create: false, idVersion: 7 }));
+    return await rebuildDirectory(machine, place.path, recovered);
   } finally {
     held.release();
   }
 }
 
-async function rebuildDirectory(machine: Machine, directory: string): Promise<RebuildReport> {
+/** What recovery has not made anew already. */
+async function rebuildDirectory(
+  machine: Machine,
+  directory: string,
+  { manifest, sealed, active, rebuilt }: Recovered,
+): Promise<RebuildReport> {
   const { storage } = machine;
-  const manifest = (await run(loadManifest(storage, directory))) as Manifest;
   const files: string[] = [];
-  let nextSeq = manifest.firstSeq;
-  for (const name of listDirectory(storage, directory).logs) {
+  const isDone = new Set(active.indexRebuilt ? [...rebuilt, active.base] : rebuilt);
+  for (const { base } of [...sealed, active]) {
+    const name = { base, generation: manifest.generation };
     const path = logPath(directory, name);
     const at = indexPath(directory, name);
+    files.push(at);
+    if (isDone.has(base)) continue;
     const index = IndexFile.openSync(storage, at, "write", name.base, seedOf(manifest, name.base));
     try {
       const size = storage.statSync(path)?.size ?? 0;
-      nextSeq = await rebuildOne(machine, path, index, { seq: name.base, offset: 0 }, size);
+      await rebuildOne(machine, path, index, { seq: name.base, offset: 0 }, size);
     } finally {
       index.closeSync();
     }
-    files.push(at);
   }
-  return { records: nextSeq - manifest.firstSeq, files };
+  return { records: active.nextSeq - manifest.firstSeq, files };
 }
 
 /** The segment is walked before its record index is touched. */
@@ -429,7 +443,7 @@ async function rebuildOne(
   try {
     const chain = await run(walkChain(file, from, end));
     if (chain.end !== end) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
-    await run(checkAgainstIndex(file, index, chain));
+    if (index.capacitySync() > 0) await run(checkAgainstIndex(file, index, chain));
     await run(indexAnew(file, index, from, end));
     return chain.nextSeq;
   } finally {

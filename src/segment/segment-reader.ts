@@ -12,7 +12,7 @@ import type { StorageFile } from "../storage/storage.ts";
 import type { IndexFile } from "./index-file.ts";
 import type { Run } from "./log-record.ts";
 import { damaged } from "./damaged.ts";
-import { verifyProven } from "./verify-proven.ts";
+import { verifyProven } from "./verify-runs.ts";
 import { type Chunk, type Walked, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
 import { crcOfRange } from "./walk-chain.ts";
 import { crc32OfHeader } from "../format/crc32.ts";

@@ -7,6 +7,7 @@ import { headerAt, headerLength, problem } from "../format/record.ts";
 import type { Plan } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { chunkOf, verifyChunk } from "./verify-chunk.ts";
+import { verifyHeaded } from "./verify-runs.ts";
 
 const chunkLength = 1024 * 1024;
 
@@ -48,14 +49,15 @@ export function* walkChain(
     // The file became shorter than it was said to be: what is gone is invalid.
     if (read < target.length) fileEnd = offset + read;
     const chunk = chunkOf(target.subarray(0, read), offset);
-    const walked = verifyChunk(chunk, fileEnd, Infinity);
+    const headed = verifyHeaded(chunk, fileEnd);
+    const walked = headed ?? verifyChunk(chunk, fileEnd, Infinity);
     for (let i = 0; i < walked.starts.length; i++) {
       const start = walked.starts[i] as number;
       if (isOurs && chunk.bytes[start + lastOfHeader] === 0) {
         return { nextSeq: seq, end: offset + start, problem: problem.wrongId, largest };
       }
       const length = (walked.starts[i + 1] ?? walked.end) - start - headerLength;
-      visit?.(seq, offset + start, crc32OfHeader(chunk.view, start), length);
+      visit?.(seq, offset + start, headed?.headerCrcs[i] ?? crc32OfHeader(chunk.view, start), length);
       largest = Math.max(largest, headerLength + length);
       seq++;
     }
