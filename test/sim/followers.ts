@@ -71,14 +71,15 @@ export class Followers {
 
   /** A power cut has ended all of them. */
   forget(): void {
-    this.#readers = [];
+    for (const { stop } of this.#readers.splice(0)) letGo(stop);
   }
 
   /** Kills some. */
   killSome(chance: number): void {
-    this.#readers = this.#readers.filter(({ machine }) => {
+    this.#readers = this.#readers.filter(({ machine, stop }) => {
       if (!this.#random.chance(chance)) return true;
       this.#disk.kill(machine);
+      letGo(stop);
       return false;
     });
   }
@@ -87,4 +88,9 @@ export class Followers {
   throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
+}
+
+/** A signal that somebody waits for is kept by Node.js for ever, and with it all that the waiting needs. */
+function letGo(stop: AbortController): void {
+  stop.abort();
 }

@@ -42,6 +42,7 @@ class FileHistory {
   /** What a reader of another process met that it must not. */
   #readerFailure: { readonly error: unknown } | undefined;
   readonly #machines: SimulatedMachine[] = [];
+  readonly #stops: AbortController[] = [];
 
   constructor(seed: number | string) {
     this.random = new SeededRandom(seed).fork("file history");
@@ -82,6 +83,8 @@ class FileHistory {
     if (isPowerCut) this.#disk.crash();
     else for (const machine of this.#machines) this.#disk.kill(machine);
     this.#machines.length = 0;
+    // A signal that somebody waits for is kept by Node.js for ever, and with it the whole disk.
+    for (const stop of this.#stops.splice(0)) stop.abort();
   }
 
   get #model(): Model {
@@ -173,6 +176,7 @@ class FileHistory {
     const machine = this.#disk.boot();
     this.#machines.push(machine);
     const stop = new AbortController();
+    this.#stops.push(stop);
     const done = (async () => {
       try {
         const reader = await LogReader.open(logPath, { machine });

@@ -77,6 +77,7 @@ class History {
     }
     await this.#lastLook();
     this.#followers.throwFailure();
+    this.#followers.forget();
     return this.#tally;
   }
 
