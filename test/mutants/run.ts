@@ -79,8 +79,7 @@ function look(program: string): Promise<Finding | undefined> {
 
 async function examine(mutant: Mutant): Promise<boolean> {
   const found = await look(await build(mutant));
-  if (found !== undefined && (found.by === hanging) !== (mutant.hangs === true))
-    throw new Error(`${mutant.name}: ${found.by}: ${found.message}; that is not how it should be found out`);
+  if (found?.by === hanging) throw new Error(`${mutant.name}: ${found.message}: that shows no broken promise`);
   const shown = found === undefined ? "SURVIVED" : `caught by ${found.by}: ${found.message.slice(0, 110)}`;
   console.log(`${mutant.name} (promise ${mutant.breaks})\n    ${shown}`);
   return found !== undefined;

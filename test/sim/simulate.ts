@@ -46,6 +46,7 @@ class History {
   readonly #segmentBytes: number;
   #count = 0;
   readonly #followers: Followers;
+  #tooLarge: Error | undefined;
   /** Where the record ended that was acknowledged last. */
   #recordEnd = 0;
   #isPowerCut = false;
@@ -73,12 +74,18 @@ class History {
       await this.#session();
       this.#end();
       await this.#spoil();
-      this.#followers.throwFailure();
+      this.#throwFailure();
     }
     await this.#lastLook();
-    this.#followers.throwFailure();
+    this.#throwFailure();
     this.#followers.forget();
     return this.#tally;
+  }
+
+  /** What was met where nobody could be told at once. */
+  #throwFailure(): void {
+    this.#followers.throwFailure();
+    if (this.#tooLarge !== undefined) throw this.#tooLarge;
   }
 
   /** One writer's life, with a crash or errors on the way, or neither. */
@@ -99,7 +106,7 @@ class History {
       if (this.#random.chance(0.5)) await this.#followers.stop();
     });
     this.#disk.capacity = Infinity;
-    this.#followers.throwFailure();
+    this.#throwFailure();
     if (outcome.kind === "failed" && !isExpected(outcome.error)) throw outcome.error;
   }
 
@@ -147,7 +154,8 @@ class History {
   /** No read may ask for more than a chunk and a record, whatever a damaged length says. */
   #watch(machine: SimulatedMachine): void {
     machine.faults.on({ kind: "read" }, ({ path, length }) => {
-      if (length > mostRead) throw new Error(`${path}: a read of ${length} bytes`);
+      // Thrown where the history goes on: here nobody may be there to catch it.
+      if (length > mostRead) this.#tooLarge ??= new Error(`${path}: a read of ${length} bytes`);
       return undefined;
     });
   }
