@@ -36,20 +36,32 @@ test("a short write says how much it took, and took no more", () => {
   expect(contentOf(disk)).toBe("hello");
 });
 
-test("a write that fails may have left bytes; through dsync they never become durable", () => {
+test("a write that fails may have left bytes; after EIO through dsync they never become durable", () => {
   const disk = newDisk();
   const machine = disk.boot();
   const plain = open(machine);
   const dsync = open(machine, true);
-  machine.faults.on({ kind: "write", times: 2 }, failWith("ENOSPC", 3));
+  machine.faults.on({ kind: "write" }, failWith("ENOSPC", 3));
   expect(() => plain.writeSync(text("hello"), 0)).toThrow(expect.objectContaining({ code: "SEQLOG_NO_SPACE" }));
   plain.fsyncSync();
   expect(contentOf(disk, "medium")).toBe("hel");
+  machine.faults.on({ kind: "write" }, failWith("EIO", 3));
   expect(() => dsync.writeSync(text("world"), 512)).toThrow(SeqlogError);
   expect(contentOf(disk).slice(512)).toBe("wor");
   dsync.fsyncSync();
   disk.crash({ keep: 1 });
   expect(contentOf(disk).slice(512)).toBe("\0\0\0");
+});
+
+test("a full disk says so before anything is given up: what a refused dsync write left can still be synced", () => {
+  const disk = newDisk();
+  const machine = disk.boot();
+  const dsync = open(machine, true);
+  machine.faults.on({ kind: "write" }, failWith("ENOSPC", 3));
+  expect(() => dsync.writeSync(text("world"), 0)).toThrow(expect.objectContaining({ code: "SEQLOG_NO_SPACE" }));
+  dsync.fsyncSync();
+  disk.crash({ keep: 0 });
+  expect(contentOf(disk)).toBe("wor");
 });
 
 test("a full disk takes what fits, then fails, and overwriting still works", () => {
