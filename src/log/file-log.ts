@@ -25,7 +25,7 @@ import { copyLog } from "./copy-log.ts";
 import { DirectoryWriter, type Durability, type WriterSettings, lockPath } from "./directory-writer.ts";
 import { Follower } from "./follower.ts";
 import type { AppendOptions, AppendedRange, DataOut, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
-import { type Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { type Recovered, ensureLog, recoverDirectory } from "./recover-directory.ts";
 import { RangeWaiter, RecordWaiter } from "./waiters.ts";
 

@@ -4,8 +4,9 @@
  * A CRC of the whole follows from the CRCs of its parts: those of the data stand in the headers,
  * those of the headers in the record index (or they are computed). When the CRC of the bytes as they
  * are is that one, all data has the CRC that its header names, and every header is the one that the
- * record index holds. As a CRC of each part does, this finds every burst of up to 32 wrong bits, and
- * of arbitrary garbage all but one in 2^32.
+ * record index holds. This finds every burst of up to 32 wrong bits that lies in data, or in the
+ * CRC field alone; of any other damage, such as bursts across the border of that field or in
+ * several records at once, all but one in 2^32.
  */
 import { crc32, crc32OfHeader } from "../format/crc32.ts";
 import { appendCrc, appendHeaderCrc } from "../format/crc32-combine.ts";
