@@ -64,6 +64,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./reset.ts")).defineReset,
   },
   {
+    name: "bench",
+    summary: "measure what a disk gives, and say what limits it",
+    load: async () => (await import("./bench.ts")).defineBench,
+  },
+  {
     name: "demo",
     summary: "see the log survive: `seqlog demo crash`",
     load: async () => (await import("./demo.ts")).defineDemo,

@@ -286,7 +286,7 @@ async function checkBeforeRedo(
   const file = storage.openSync(logPath(directory, name), "read");
   try {
     const from = { seq: name.base, offset: 0 };
-    const chain = await run(walkChain(file, from, redo.start, undefined, manifest.idVersion === 7));
+    const chain = await run(walkChain(file, from, redo.start, { isOurs: manifest.idVersion === 7 }));
     if (chain.end !== redo.start) throw damaged(file.path, chain.end, describeProblem(chain.problem), chain.nextSeq);
     await checkWithoutManifest(storage, directory, name, { chain, setAside: undefined, redoneEnd: redo.end });
   } finally {

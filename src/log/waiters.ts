@@ -11,7 +11,7 @@ class AppendedRecord implements FileAppended {
   readonly seq: Seq;
   readonly segment: string;
   readonly offset: Offset;
-  /** The id in four words: the batch's buffer is used again, and numbers cost no allocation. */
+  /** The id in four words: the batch's buffer is used again, and small signed numbers cost no allocation. */
   readonly #id0: number;
   readonly #id1: number;
   readonly #id2: number;
@@ -23,10 +23,10 @@ class AppendedRecord implements FileAppended {
     this.seq = asSeq(batch.firstSeq + index);
     this.segment = segment;
     this.offset = asOffset(batch.base + start);
-    this.#id0 = view.getUint32(start + headerAt.id);
-    this.#id1 = view.getUint32(start + headerAt.id + 4);
-    this.#id2 = view.getUint32(start + headerAt.id + 8);
-    this.#id3 = view.getUint32(start + headerAt.id + 12);
+    this.#id0 = view.getInt32(start + headerAt.id);
+    this.#id1 = view.getInt32(start + headerAt.id + 4);
+    this.#id2 = view.getInt32(start + headerAt.id + 8);
+    this.#id3 = view.getInt32(start + headerAt.id + 12);
   }
 
   get id(): string {
@@ -39,10 +39,10 @@ class AppendedRecord implements FileAppended {
 
   #idBytes(): Uint8Array {
     const view = new DataView(new ArrayBuffer(idLength));
-    view.setUint32(0, this.#id0);
-    view.setUint32(4, this.#id1);
-    view.setUint32(8, this.#id2);
-    view.setUint32(12, this.#id3);
+    view.setInt32(0, this.#id0);
+    view.setInt32(4, this.#id1);
+    view.setInt32(8, this.#id2);
+    view.setInt32(12, this.#id3);
     return new Uint8Array(view.buffer);
   }
 

@@ -5,8 +5,9 @@
  * was to lie before it was undone, it is moved: only the own offsets change.
  */
 import { SeqlogError } from "../errors.ts";
-import { crc32, crc32OfHeader } from "../format/crc32.ts";
-import { entryLength, writeEntry } from "../format/index-entry.ts";
+import { longData, mostToSeal, sealRecords, writeEntries } from "../format/checksums.ts";
+import { crc32 } from "../format/crc32.ts";
+import { entryLength } from "../format/index-entry.ts";
 import { headerAt, headerLength, writeHeader, writeOwnOffset } from "../format/record.ts";
 import type { IdSource } from "../format/uuid.ts";
 import { asSeq } from "../numbers.ts";
@@ -44,19 +45,23 @@ export class Batch {
   /** Set when its waiters were told, by whichever way came first. */
   isSettled = false;
   #buffer: BatchBuffer;
+  /** Records before this have the CRC of their data; the others get it many at a time. */
+  #sealed = 0;
 
-  constructor(base: number, opensSegment: boolean, firstLength: number) {
+  /** @param expected bytes that there is to be room for at once */
+  constructor(base: number, opensSegment: boolean, expected: number) {
     this.base = base;
     this.opensSegment = opensSegment;
-    this.#buffer = acquireBuffer(firstLength);
+    this.#buffer = acquireBuffer(expected);
   }
 
   get count(): number {
     return this.starts.length;
   }
 
-  /** What goes to the disk. */
+  /** What goes to the disk, every record whole. */
   get bytes(): Uint8Array {
+    this.#seal(this.length);
     return this.#buffer.bytes.subarray(0, this.length);
   }
 
@@ -77,11 +82,26 @@ export class Batch {
     const { bytes, plain, view } = this.#buffer;
     const start = at + headerLength;
     if (typeof data === "string") bytes.write(data, start, dataLength, "utf8");
-    else bytes.set(data, start);
-    writeHeader(view, at, dataLength, this.base + at, crc32(plain, start, end));
+    else plain.set(data, start);
+    let crc = 0;
+    if (dataLength >= longData) {
+      this.#seal(at);
+      crc = crc32(plain, start, end);
+      this.#sealed = end;
+    } else if (end - this.#sealed > mostToSeal) {
+      this.#seal(at);
+    }
+    writeHeader(view, at, dataLength, this.base + at, crc);
     ids.write(bytes, at + headerAt.id);
     this.starts.push(at);
     this.length = end;
+  }
+
+  /** Gives the records up to `end` the CRC of their data. */
+  #seal(end: number): void {
+    if (end === this.#sealed) return;
+    sealRecords(this.#buffer.plain, this.#buffer.view, this.#sealed, end);
+    this.#sealed = end;
   }
 
   #grow(length: number): void {
@@ -104,6 +124,7 @@ export class Batch {
    */
   dropOrphans(nextSeq: number): void {
     const { waiters, starts } = this;
+    this.#seal(this.length);
     let keptWaiters = 0;
     let keptStarts = 0;
     let read = 0;
@@ -124,6 +145,7 @@ export class Batch {
     waiters.length = keptWaiters;
     starts.length = keptStarts;
     this.length = length;
+    this.#sealed = length;
     const base = this.base;
     this.base = -1;
     this.move(base);
@@ -132,16 +154,11 @@ export class Batch {
   /** The index entries of all records, into a buffer that the next call overwrites. */
   entries(seed: number, firstSeq: number, kind: "firm" | "provisional"): Uint8Array {
     const needed = this.starts.length * entryLength;
-    if (entryScratch.byteLength < needed) {
-      entryScratch = new Uint8Array(needed * 2);
-      entryView = new DataView(entryScratch.buffer);
-    }
-    for (let i = 0; i < this.starts.length; i++) {
-      const start = this.starts[i] as number;
-      const headerCrc = crc32OfHeader(this.#buffer.view, start);
-      writeEntry(entryView, i * entryLength, seed, firstSeq + i, this.base + start, headerCrc, kind);
-    }
-    return entryScratch.subarray(0, needed);
+    if (entryScratch.length < needed) entryScratch = new Uint8Array(needed * 2);
+    const entries = entryScratch.subarray(0, needed);
+    const { plain, view } = this.#buffer;
+    writeEntries({ bytes: plain, view, starts: this.starts, end: this.length }, firstSeq, seed, kind, entries);
+    return entries;
   }
 
   /** Tells everybody who waits. */
@@ -167,7 +184,6 @@ export class Batch {
 }
 
 let entryScratch = new Uint8Array(64 * entryLength);
-let entryView = new DataView(entryScratch.buffer);
 
 /** The error for an append that names another next seq than there is. */
 export function conflictError(expectedSeq: number, nextSeq: number): SeqlogError<"SEQLOG_CONFLICT"> {

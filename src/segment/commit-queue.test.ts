@@ -12,7 +12,7 @@ import type { Batch, Waiter } from "./batch.ts";
 import { type CommitHost, CommitQueue, checkedLength } from "./commit-queue.ts";
 import { IndexFile } from "./index-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
-import { walkChain } from "./walk-chain.ts";
+import { type ChainRun, walkChain } from "./walk-chain.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -131,11 +131,13 @@ class Log implements CommitHost {
     const bytes = Buffer.from(this.disk.readFile(name, from) ?? []);
     const found: string[] = [];
     const file = this.disk.boot().storage.openSync(name, "read");
-    const end = runSync(
-      walkChain(file, { seq: 0, offset: 0 }, bytes.length, (_, offset, __, length) => {
-        found.push(bytes.toString("latin1", offset + headerLength, offset + headerLength + length));
-      }),
-    );
+    const visit = ({ offset, starts, count, end }: ChainRun): void => {
+      for (let i = 0; i < count; i++) {
+        const start = offset + (starts[i] as number) + headerLength;
+        found.push(bytes.toString("latin1", start, offset + (starts[i + 1] ?? end)));
+      }
+    };
+    const end = runSync(walkChain(file, { seq: 0, offset: 0 }, bytes.length, { visit }));
     return end.end === bytes.length ? found : [...found, `${bytes.length - end.end} bytes behind the records`];
   }
 

@@ -15,6 +15,7 @@ import { SeqlogError } from "../errors.ts";
 import { headerLength, maxDataLength } from "../format/record.ts";
 import type { IdSource } from "../format/uuid.ts";
 import { Batch, type Waiter, conflictError } from "./batch.ts";
+import { maxBatchBytes } from "./buffer-pool.ts";
 import type { SegmentWriter } from "./segment-writer.ts";
 
 /** What the queue needs of the log it writes for. */
@@ -45,6 +46,9 @@ export interface CommitLimits {
 
 /** A batch this large is written without waiting for the end of the turn. */
 const writeAtOnce = 256 * 1024;
+
+/** A batch is expected to become as long as the one before, but no longer: many logs may write at once. */
+const mostExpected = 128 * 1024;
 
 /** The byte length of data that a user gave. Throws what is wrong with it. */
 export function checkedLength(data: Uint8Array | string, maxRecordBytes: number): number {
@@ -84,7 +88,11 @@ export class CommitQueue {
   readonly #waiting: Batch[] = [];
   #inFlight: Batch | undefined;
   #isScheduled = false;
+  /** Whether the clock was read in this turn of the event loop. */
+  #hasTime = false;
   #pendingBytes = 0;
+  /** Of the last batch: the next one is likely to be as long. */
+  #lastLength = 0;
   #accepted = 0;
   #poison: Error | undefined;
   #nextSeq: number;
@@ -129,7 +137,8 @@ export class CommitQueue {
   add(data: Uint8Array | string, waiter: Waiter, isBlocking = false): void {
     const length = checkedLength(data, this.#limits.maxRecordBytes);
     this.#accept(headerLength + length, waiter.expectedSeq);
-    this.#ids.begin();
+    if (isBlocking) this.#ids.begin();
+    else this.#readClock();
     this.#place(data, length, waiter);
     if (!isBlocking) this.#schedule();
   }
@@ -150,19 +159,20 @@ export class CommitQueue {
     }
     this.#accept(bytes, expectedSeq);
     this.#ids.begin();
-    let batch: Batch | undefined;
-    let waiter: Waiter | undefined;
-    for (let i = 0; i < data.length; i++) {
-      const length = lengths[i] as number;
-      const next = this.#batchFor(headerLength + length);
-      if (next !== batch) {
-        batch = next;
-        waiter = makeWaiter(i);
-        batch.waiters.push(waiter);
-      }
-      batch.add(data[i] as Uint8Array | string, length, this.#ids);
-      (waiter as Waiter).count++;
-      this.#nextSeq++;
+    for (let i = 0; i < data.length;) {
+      const batch = this.#batchFor(headerLength + (lengths[i] as number), bytes);
+      const waiter = makeWaiter(i);
+      batch.waiters.push(waiter);
+      // A record that would end past this needs a batch of its own, or a segment.
+      const room = this.#host.segmentBytes - batch.base;
+      do {
+        const length = lengths[i] as number;
+        batch.add(data[i] as Uint8Array | string, length, this.#ids);
+        bytes -= headerLength + length;
+        waiter.count++;
+        i++;
+      } while (i < data.length && this.#fits(batch, lengths[i] as number, room));
+      this.#nextSeq += waiter.count;
     }
     if (!isBlocking) this.#schedule();
   }
@@ -303,6 +313,14 @@ export class CommitQueue {
     );
   }
 
+  /** Once for all that is appended in one turn of the event loop, as its timers do: asking costs a tenth of an append. */
+  #readClock(): void {
+    if (this.#hasTime) return;
+    this.#hasTime = true;
+    this.#ids.begin();
+    process.nextTick(() => (this.#hasTime = false));
+  }
+
   #accept(length: number, expectedSeq: number): void {
     this.throwIfPoisoned();
     if (expectedSeq >= 0 && expectedSeq !== this.#nextSeq) throw conflictError(expectedSeq, this.#nextSeq);
@@ -319,20 +337,28 @@ export class CommitQueue {
   }
 
   #place(data: Uint8Array | string, length: number, waiter: Waiter): void {
-    const batch = this.#batchFor(headerLength + length);
+    const batch = this.#batchFor(headerLength + length, this.#lastLength);
     batch.add(data, length, this.#ids);
     batch.waiters.push(waiter);
     this.#nextSeq++;
   }
 
-  /** The batch that the next record goes to: the last one, or a new one behind it. */
-  #batchFor(length: number): Batch {
+  #fits(batch: Batch, dataLength: number, room: number): boolean {
+    const length = headerLength + dataLength;
+    return batch.length + length <= room && batch.takes(length);
+  }
+
+  /**
+   * The batch that the next record goes to: the last one, or a new one behind it.
+   * @param expected bytes that may come to lie in a new one
+   */
+  #batchFor(length: number, expected: number): Batch {
     const last = this.#waiting.at(-1);
     const before = last ?? (this.#inFlight?.isSettled === false ? this.#inFlight : undefined);
     const end = before === undefined ? this.#host.current().end : before.base + before.length;
     const opensSegment = end > 0 && end + length > this.#host.segmentBytes;
     if (last !== undefined && !opensSegment && last.takes(length)) return last;
-    const batch = new Batch(opensSegment ? 0 : end, opensSegment, length);
+    const batch = new Batch(opensSegment ? 0 : end, opensSegment, Math.max(length, Math.min(expected, maxBatchBytes)));
     this.#waiting.push(batch);
     return batch;
   }
@@ -411,6 +437,7 @@ export class CommitQueue {
     } catch (error) {
       return this.#fail(batch, error as Error, canCut ? "without-entries" : "unsure");
     }
+    this.#lastLength = Math.min(batch.length, mostExpected);
     this.#pendingBytes -= batch.length;
     this.#host.committed(batch.length);
     this.#wakeCallers();

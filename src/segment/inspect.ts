@@ -8,7 +8,7 @@ import { entryKind, entryLength } from "../format/index-entry.ts";
 import type { Entry, IndexFile } from "./index-file.ts";
 import type { Evidence } from "./recovery-table.ts";
 import { chunkOf } from "./verify-chunk.ts";
-import { crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
+import { type ChainRun, crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
 
 /**
  * The window of a file that has no MANIFEST to keep one: no write of `LogWriter` is larger with the
@@ -50,7 +50,8 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
       ? { seq: mark.nextSeq, offset: mark.end }
       : { seq: base, offset: 0 };
   const trail = new Trail(typeof known.window === "number" ? known.window : known.window.atLeast, start);
-  const chain = yield* walkChain(file, start, size, (seq, offset) => trail.pass(seq, offset), known.isOurs);
+  const visit = (run: ChainRun): void => trail.pass(run);
+  const chain = yield* walkChain(file, start, size, { visit, isOurs: known.isOurs });
   const nonZeroEnd = yield* endOfNonZero(file, chain.end, size);
   const window =
     typeof known.window === "number"
@@ -161,11 +162,14 @@ class Trail {
     this.#boundaries = [start];
   }
 
-  pass(seq: number, offset: number): void {
+  pass(run: ChainRun): void {
     const boundaries = this.#boundaries;
-    if (offset < (boundaries.at(-1)?.offset ?? 0) + this.#spacing) return;
-    boundaries.push({ seq, offset });
-    while ((boundaries[1]?.offset ?? Infinity) <= offset - this.#window) boundaries.shift();
+    for (let i = 0; i < run.count; i++) {
+      const offset = run.offset + (run.starts[i] as number);
+      if (offset < (boundaries.at(-1)?.offset ?? 0) + this.#spacing) continue;
+      boundaries.push({ seq: run.seq + i, offset });
+      while ((boundaries[1]?.offset ?? Infinity) <= offset - this.#window) boundaries.shift();
+    }
   }
 
   boundaryBefore(end: number): { seq: number; offset: number } {

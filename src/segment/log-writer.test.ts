@@ -16,7 +16,7 @@ import { crashAfter, crashBefore, failWith, shortWrite } from "../testing/fault-
 import { SimulatedDisk, type SimulatedDiskOptions } from "../testing/simulated-disk.ts";
 import { LogWriter, type LogWriterOptions } from "./log-writer.ts";
 import { RecordIndex } from "./record-index.ts";
-import { walkChain } from "./walk-chain.ts";
+import { type ChainRun, walkChain } from "./walk-chain.ts";
 
 const logAt = "/events.log";
 const indexAt = "/events.idx";
@@ -37,11 +37,14 @@ function texts(disk: SimulatedDisk, from: "cache" | "medium" = "cache"): string[
   const copy = new SimulatedDisk({ keepLog: false });
   copy.writeFile(logAt, bytes);
   const found: string[] = [];
-  const visit = (_: number, offset: number, __: number, length: number): void => {
-    found.push(bytes.toString("latin1", offset + headerLength, offset + headerLength + length));
+  const visit = ({ offset, starts, count, end }: ChainRun): void => {
+    for (let i = 0; i < count; i++) {
+      const start = offset + (starts[i] as number) + headerLength;
+      found.push(bytes.toString("latin1", start, offset + (starts[i + 1] ?? end)));
+    }
   };
   const file = copy.boot().storage.openSync(logAt, "read");
-  const { end } = runSync(walkChain(file, { seq: 0, offset: 0 }, bytes.length, visit));
+  const { end } = runSync(walkChain(file, { seq: 0, offset: 0 }, bytes.length, { visit }));
   return end === bytes.length ? found : [...found, `${bytes.length - end} bytes behind the records`];
 }
 

@@ -19,7 +19,7 @@ import { asOffset } from "../numbers.ts";
 import { type Plan, readAt } from "../storage/plan.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import { writeFullySync } from "../storage/write-fully.ts";
-import { EntryWriter, type IndexFile } from "./index-file.ts";
+import type { IndexFile } from "./index-file.ts";
 import { chunkOf } from "./verify-chunk.ts";
 import { type ChainEnd, crcOfRange, walkChain } from "./walk-chain.ts";
 
@@ -154,9 +154,10 @@ export function* indexAnew(
   end: number,
 ): Plan<ChainEnd> {
   index.truncateSync(from.seq);
-  const writer = new EntryWriter(index, from.seq);
-  const chain = yield* walkChain(segment, from, end, (seq, offset, headerCrc) => writer.add(seq, offset, headerCrc));
-  writer.flushSync();
+  const chain = yield* walkChain(segment, from, end, {
+    visit: ({ seq, entries }) => index.writeSync(seq, entries),
+    seed: index.seed,
+  });
   index.fsyncSync();
   return chain;
 }

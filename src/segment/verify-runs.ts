@@ -2,16 +2,16 @@
  * The fast way through records: one CRC over many of them instead of one for each.
  *
  * A CRC of the whole follows from the CRCs of its parts: those of the data stand in the headers,
- * those of the headers in the record index (or they are computed). When the CRC of the bytes as they
+ * those of the headers in the record index. When the CRC of the bytes as they
  * are is that one, all data has the CRC that its header names, and every header is the one that the
  * record index holds. This finds every burst of up to 32 wrong bits that lies in data, or in the
  * CRC field alone; of any other damage, such as bursts across the border of that field or in
  * several records at once, all but one in 2^32.
  */
-import { crc32, crc32OfHeader } from "../format/crc32.ts";
+import { crc32 } from "../format/crc32.ts";
 import { appendCrc, appendHeaderCrc } from "../format/crc32-combine.ts";
 import { entryLength } from "../format/index-entry.ts";
-import { checkHeader, headerAt, headerLength, problem } from "../format/record.ts";
+import { checkHeader, headerAt, headerLength } from "../format/record.ts";
 import type { Chunk, Walked } from "./verify-chunk.ts";
 
 /**
@@ -40,48 +40,4 @@ export function verifyProven(chunk: Chunk, fileEnd: number, most: number, entrie
   }
   if (starts.length === 0 || crc32(bytes, 0, at) !== crc >>> 0) return undefined;
   return { starts, end: at, problem: 0, needed: 0 };
-}
-
-/** Records and the CRCs of their headers. */
-export interface Headed extends Walked {
-  readonly headerCrcs: readonly number[];
-}
-
-/**
- * Checks records from the start of `chunk` as `verifyChunk` does, without a record index.
- * @returns undefined when some data has another CRC than its header names: `verifyChunk` finds out which
- */
-export function verifyHeaded({ bytes, view, position }: Chunk, fileEnd: number): Headed | undefined {
-  const starts: number[] = [];
-  const headerCrcs: number[] = [];
-  let crc = 0;
-  let at = 0;
-  let found = 0;
-  let needed = 0;
-  while (position + at < fileEnd) {
-    const left = fileEnd - position - at;
-    const have = bytes.length - at;
-    if (have < headerLength) {
-      if (left < headerLength) found = problem.headerCut;
-      else needed = headerLength;
-      break;
-    }
-    const length = checkHeader(bytes, view, at, position + at, left);
-    if (length < 0) {
-      found = length;
-      break;
-    }
-    if (headerLength + length > have) {
-      needed = headerLength + length;
-      break;
-    }
-    const headerCrc = crc32OfHeader(view, at);
-    crc = appendHeaderCrc(crc, headerCrc);
-    crc = appendCrc(crc, view.getUint32(at + headerAt.crc, true), length);
-    starts.push(at);
-    headerCrcs.push(headerCrc);
-    at += headerLength + length;
-  }
-  if (crc32(bytes, 0, at) !== crc >>> 0) return undefined;
-  return { starts, end: at, problem: found, needed, headerCrcs };
 }

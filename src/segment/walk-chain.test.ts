@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { crc32, crc32OfHeader } from "../format/crc32.ts";
+import { entryHeaderCrc, entryKind, entryLength, entryOffset } from "../format/index-entry.ts";
 import { headerAt, headerLength, problem, writeHeader } from "../format/record.ts";
 import { createIdSourceV4 } from "../format/uuid.ts";
 import { run, runSync } from "../storage/plan.ts";
@@ -7,7 +8,7 @@ import type { StorageFile } from "../storage/storage.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { chunkOf } from "./verify-chunk.ts";
-import { type ChainEnd, crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
+import { type ChainEnd, type ChainRun, crcOfRange, endOfNonZero, walkChain } from "./walk-chain.ts";
 
 const mebibyte = 1024 * 1024;
 const ids = createIdSourceV4(new SeededRandom("ids"));
@@ -87,7 +88,17 @@ test("it is told of every record, in order, also of those that do not fit into o
     expected.push([100 + i, offset, crc32OfHeader(view, offset), lengths[i]]);
     offset += headerLength + (lengths[i] as number);
   }
-  const plan = walkChain(fileOf(bytes), { seq: 100, offset: 0 }, bytes.length, (...seen) => void visited.push(seen));
+  const visit = ({ seq, offset, starts, end, entries, count }: ChainRun): void => {
+    for (let i = 0; i < count; i++) {
+      const start = starts[i] as number;
+      const length = (starts[i + 1] ?? end) - start - headerLength;
+      const entry = chunkOf(entries, 0).view;
+      expect(entryKind(entry, i * entryLength, 77, seq + i)).toBe("firm");
+      expect(entryOffset(entry, i * entryLength)).toBe(offset + start);
+      visited.push([seq + i, offset + start, entryHeaderCrc(entry, i * entryLength), length]);
+    }
+  };
+  const plan = walkChain(fileOf(bytes), { seq: 100, offset: 0 }, bytes.length, { visit, seed: 77 });
   expect(runSync(plan)).toEqual({ nextSeq: 109, end: bytes.length, problem: 0, largest: 3 * mebibyte + headerLength });
   expect(visited).toEqual(expected);
 });

@@ -3,11 +3,12 @@
  * whatever a length field says, because long data is checked in a stream.
  */
 import { crc32, crc32OfHeader } from "../format/crc32.ts";
+import { entryLength, noSeed, writeEntry } from "../format/index-entry.ts";
 import { headerAt, headerLength, problem } from "../format/record.ts";
 import type { Plan } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
-import { chunkOf, verifyChunk } from "./verify-chunk.ts";
-import { verifyHeaded } from "./verify-runs.ts";
+import { type Chunk, type Walked, chunkOf, verifyChunk } from "./verify-chunk.ts";
+import { type WalkedRecords, walkWindow } from "./walk-window.ts";
 
 const chunkLength = 1024 * 1024;
 
@@ -26,59 +27,84 @@ export interface ChainEnd {
   readonly largest: number;
 }
 
-/** Called for each valid record, in order. */
-export type Visit = (seq: number, offset: number, headerCrc: number, length: number) => void;
+/** Valid records that follow one another; gone when the visit returns. */
+export interface ChainRun extends WalkedRecords {
+  /** The seq of the first one. */
+  readonly seq: number;
+  /** Where it starts in the file; the others by `starts`. */
+  readonly offset: number;
+}
 
-/**
- * Walks from a known record boundary to the first invalid byte, or to `fileEnd`.
- * @param isOurs the records were written by us, whose ids never end in 0x00: one that does is torn
- */
+/** How to walk. */
+export interface WalkOptions {
+  /** Told of all valid records, in order. */
+  readonly visit?: (run: ChainRun) => void;
+  /** What the entries that a visitor sees are seeded with. */
+  readonly seed?: number;
+  /** The records were written by us, whose ids never end in 0x00: one that does is torn. */
+  readonly isOurs?: boolean | undefined;
+}
+
+/** Walks from a known record boundary to the first invalid byte, or to `fileEnd`. */
 export function* walkChain(
   file: StorageFile,
   from: { readonly seq: number; readonly offset: number },
   fileEnd: number,
-  visit?: Visit,
-  isOurs = false,
+  { visit, seed = noSeed, isOurs = false }: WalkOptions = {},
 ): Plan<ChainEnd> {
   let { seq, offset } = from;
   let largest = 0;
   const buffer = new Uint8Array(Math.min(chunkLength, Math.max(fileEnd - offset, 0)));
+  const pass = (run: WalkedRecords): void => {
+    visit?.({ ...run, seq, offset });
+    for (let i = 0; i < run.count; i++) {
+      largest = Math.max(largest, (run.starts[i + 1] ?? run.end) - (run.starts[i] as number));
+    }
+    seq += run.count;
+    offset += run.end;
+  };
   while (offset < fileEnd) {
     const target = buffer.subarray(0, Math.min(buffer.length, fileEnd - offset));
     const read = yield { file, target, position: offset };
     // The file became shorter than it was said to be: what is gone is invalid.
     if (read < target.length) fileEnd = offset + read;
     const chunk = chunkOf(target.subarray(0, read), offset);
-    const headed = verifyHeaded(chunk, fileEnd);
-    const walked = headed ?? verifyChunk(chunk, fileEnd, Infinity);
-    for (let i = 0; i < walked.starts.length; i++) {
-      const start = walked.starts[i] as number;
-      if (isOurs && chunk.bytes[start + lastOfHeader] === 0) {
-        return { nextSeq: seq, end: offset + start, problem: problem.wrongId, largest };
+    let stopped: Walked = { starts: [], end: 0, problem: 0, needed: 0 };
+    for (let at = 0; at < read; at = offset - chunk.position) {
+      const run = walkWindow(chunk, at, seq, seed, isOurs);
+      pass(run);
+      if (run.count > 0) continue;
+      const rest = chunkOf(chunk.bytes.subarray(at), offset);
+      stopped = verifyChunk(rest, fileEnd, 1);
+      if (isOurs && stopped.problem === 0 && rest.bytes[lastOfHeader] === 0) {
+        stopped = { ...stopped, starts: [], problem: problem.wrongId };
       }
-      const length = (walked.starts[i + 1] ?? walked.end) - start - headerLength;
-      visit?.(seq, offset + start, headed?.headerCrcs[i] ?? crc32OfHeader(chunk.view, start), length);
-      largest = Math.max(largest, headerLength + length);
-      seq++;
+      if (stopped.starts.length === 0) break;
+      // A record that one window is too short for.
+      pass(oneRecord(rest, stopped.end, seq, seed));
     }
-    offset += walked.end;
-    if (walked.problem !== 0) return { nextSeq: seq, end: offset, problem: walked.problem, largest };
-    if (walked.needed > buffer.length) {
-      if (isOurs && chunk.bytes[walked.end + lastOfHeader] === 0) {
-        return { nextSeq: seq, end: offset, problem: problem.wrongId, largest };
-      }
-      const header = chunk.view.getUint32(walked.end + headerAt.crc, true);
-      const headerCrc = crc32OfHeader(chunk.view, walked.end);
-      const length = walked.needed - headerLength;
+    if (stopped.problem !== 0) return { nextSeq: seq, end: offset, problem: stopped.problem, largest };
+    if (stopped.needed > buffer.length) {
+      const header = chunkOf(
+        chunk.bytes.slice(offset - chunk.position, offset - chunk.position + headerLength),
+        offset,
+      );
+      const length = stopped.needed - headerLength;
       const crc = yield* crcOfRange(file, offset + headerLength, length, buffer);
-      if (crc !== header) return { nextSeq: seq, end: offset, problem: problem.wrongCrc, largest };
-      visit?.(seq, offset, headerCrc, length);
-      largest = Math.max(largest, walked.needed);
-      seq++;
-      offset += walked.needed;
+      if (crc !== header.view.getUint32(headerAt.crc, true)) {
+        return { nextSeq: seq, end: offset, problem: problem.wrongCrc, largest };
+      }
+      pass(oneRecord(header, stopped.needed, seq, seed));
     }
   }
   return { nextSeq: seq, end: offset, problem: 0, largest };
+}
+
+/** A record that is known to be valid, by its header. */
+function oneRecord({ view, position }: Chunk, end: number, seq: number, seed: number): WalkedRecords {
+  const entries = new Uint8Array(entryLength);
+  writeEntry(chunkOf(entries, 0).view, 0, seed, seq, position, crc32OfHeader(view, 0), "firm");
+  return { count: 1, starts: [0], entries, end };
 }
 
 /** The CRC of part of a file, read through `buffer`; −1 when the file ends before. */

@@ -13,6 +13,7 @@ import { constants as osConstants, tmpdir } from "node:os";
 import * as path from "node:path";
 import { SeqlogError } from "../errors.ts";
 import { ioError, notRegular } from "./io-error.ts";
+import { findMount, type Mount } from "./mount.ts";
 import type { FileStat, OpenMode, Storage, StorageFile, Watch } from "./storage.ts";
 
 const c = fs.constants;
@@ -22,6 +23,7 @@ const lockedByte = 1 << 30;
 
 /** From linux/magic.h and the OpenZFS sources. */
 const copyOnWriteFileSystems = new Set([0x9123683e /* btrfs */, 0x2fc12fc1 /* ZFS */, 0xca451a4e /* bcachefs */]);
+const memoryFileSystems = new Set([0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */]);
 
 function errnoOf(error: unknown): string {
   const { code, errno } = error as NodeJS.ErrnoException;
@@ -265,6 +267,18 @@ export function makeScratchDirectory(prefix: string, parent: string = tmpdir()):
 /** Removes a directory that {@link makeScratchDirectory} made, with all that is in it. */
 export function removeScratchDirectory(directory: string): void {
   attempt("rm", directory, () => fs.rmSync(directory, { recursive: true, force: true }));
+}
+
+/** What a directory lies on, as far as Linux tells; other systems do not. For the command line. */
+export function fileSystemOf(directory: string): { readonly isMemory: boolean; readonly mount: Mount | undefined } {
+  if (process.platform !== "linux") return { isMemory: false, mount: undefined };
+  const isMemory = attempt("statfs", directory, () => memoryFileSystems.has(fs.statfsSync(directory).type));
+  try {
+    return { isMemory, mount: findMount(fs.readFileSync("/proc/self/mountinfo", "utf8"), fs.realpathSync(directory)) };
+  } catch {
+    // Without /proc it is only a name that is missing.
+    return { isMemory, mount: undefined };
+  }
 }
 
 /** A file that a user named, as a stream of bytes; for the command line. */

@@ -131,7 +131,19 @@ describe("a second writer is 3", () => {
 test("help and version are 0, and every command has examples", async () => {
   const { code, text } = await seqlog(["--help"]);
   expect(code).toBe(0);
-  const commands = ["append", "cat", "tail", "get", "stats", "verify", "repair", "rebuild-index", "reset", "demo"];
+  const commands = [
+    "append",
+    "cat",
+    "tail",
+    "get",
+    "stats",
+    "verify",
+    "repair",
+    "rebuild-index",
+    "reset",
+    "bench",
+    "demo",
+  ];
   for (const command of commands) expect(text).toMatch(new RegExp(`^  ${command} `, "m"));
   const helps = await Promise.all(
     [...commands.slice(0, -1).map((command) => [command]), ["demo", "crash"]].map((words) =>

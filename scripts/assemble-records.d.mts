@@ -1,0 +1,2 @@
+export function assembleRecords(text: string): Promise<Uint8Array>;
+export function codeModule(code: Uint8Array): string;
