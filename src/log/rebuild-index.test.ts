@@ -106,3 +106,25 @@ test("the record index of a single file is made anew", async () => {
   expect(await rebuildIndex(path)).toEqual({ records: 10, files: [index] });
   expect(readFileSync(index)).toEqual(right);
 });
+
+test("damage in a later segment leaves no trace of the record index that was being made for an earlier one", async () => {
+  const { path, indexes, segments } = await closedLog();
+  rmSync(indexes[0] as string);
+  flipBit(segments[1] as string, 40 * 8);
+  rmSync(indexes[1] as string);
+  const before = bytesOf(path);
+  await expect(FileLog.open(path)).rejects.toMatchObject({ code: "SEQLOG_DAMAGED" });
+  expect(bytesOf(path)).toEqual(before);
+});
+
+test("what an interrupted rebuild left counts for nothing, and goes", async () => {
+  const { path, lines, indexes } = await closedLog();
+  const before = bytesOf(path);
+  writeFileSync(`${indexes[0] as string}.tmp`, Buffer.alloc(100, 7));
+  rmSync(indexes[0] as string);
+  const log = await FileLog.open(path);
+  expect(log.recovery.indexRebuilt).toBe(true);
+  expect(await linesOf(log)).toEqual(lines);
+  await log.close();
+  expect(bytesOf(path)).toEqual(before);
+});

@@ -10,12 +10,13 @@ import { entryLength } from "../format/index-entry.ts";
 import { headerAt, headerLength } from "../format/record.ts";
 import { millisecondsOfId } from "../format/uuid.ts";
 import { asOffset } from "../numbers.ts";
+import { IndexDraft } from "../segment/index-draft.ts";
 import { IndexFile } from "../segment/index-file.ts";
 import { type Known, recordOfEntry } from "../segment/inspect.ts";
 import { damaged } from "../segment/damaged.ts";
 import { type SegmentRecovery, checkAgainstIndex, checkSegment, recoverSegment } from "../segment/recover-segment.ts";
-import { indexAnew, tailPath } from "../segment/redo.ts";
-import { walkChain } from "../segment/walk-chain.ts";
+import { tailPath } from "../segment/redo.ts";
+import { type ChainRun, walkChain } from "../segment/walk-chain.ts";
 import { describeProblem } from "../format/record.ts";
 import { type Plan, readAt } from "../storage/plan.ts";
 import type { Machine, OpenMode, Storage, StorageFile } from "../storage/storage.ts";
@@ -71,22 +72,24 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
 
   // First everything is looked at; only when no damage was found is anything changed.
   const sealed: SealedSegment[] = [];
-  const toRebuild: SealedSegment[] = [];
-  for (const [i, name] of names.slice(0, -1).entries()) {
-    const { segment, isIndexRight } = yield* checkSealed(
-      storage,
-      directory,
-      manifest,
-      name,
-      (names[i + 1] as SegmentName).base,
-    );
-    sealed.push(segment);
-    if (!isIndexRight) toRebuild.push(segment);
+  const drafts = new Map<number, IndexDraft>();
+  try {
+    for (const [i, name] of names.slice(0, -1).entries()) {
+      const draft = new IndexDraft(storage, indexPath(directory, name), name.base, seedOf(manifest, name.base));
+      drafts.set(name.base, draft);
+      const next = names[i + 1] as SegmentName;
+      const { segment, isIndexRight } = yield* checkSealed(storage, directory, manifest, name, next.base, draft);
+      sealed.push(segment);
+      if (isIndexRight) drafts.delete(name.base);
+    }
+    yield* checkActive(storage, directory, manifest, active);
+    for (const draft of drafts.values()) draft.keep();
+  } finally {
+    for (const draft of drafts.values()) draft.discard();
   }
-  yield* checkActive(storage, directory, manifest, active);
+  if (drafts.size > 0) storage.fsyncDirectorySync(directory);
 
   removeLeftovers(storage, directory, manifest);
-  for (const segment of toRebuild) yield* rebuildSealed(storage, directory, manifest, segment);
   const recovery = yield* recoverActive(storage, directory, manifest, active);
   const lastOf = recovery.nextSeq > active.base ? active : names.at(-2);
   const lastIdMs = yield* readLastIdMs(storage, directory, manifest, lastOf, recovery);
@@ -95,7 +98,7 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
     sealed,
     active: { ...recovery, base: active.base },
     lastIdMs,
-    rebuilt: toRebuild.map(({ base }) => base),
+    rebuilt: [...drafts.keys()],
   };
 }
 
@@ -220,6 +223,7 @@ function removeLeftovers(storage: Storage, directory: string, manifest: Manifest
 /**
  * A sealed segment ends where the next begins, and its record index says so; else it is read
  * through. Changes nothing.
+ * @param draft takes the entries of what is read through
  */
 export function* checkSealed(
   storage: Storage,
@@ -227,6 +231,7 @@ export function* checkSealed(
   manifest: Manifest,
   name: SegmentName,
   nextBase: number,
+  draft?: IndexDraft,
 ): Plan<{ segment: SealedSegment; isIndexRight: boolean }> {
   const path = logPath(directory, name);
   if (storage.statSync(tailPath(path)) !== undefined) {
@@ -239,7 +244,8 @@ export function* checkSealed(
     const bytes = file.statSync().size;
     const segment = { base: name.base, nextSeq: nextBase, bytes };
     if (index !== undefined && (yield* endsRight(file, index, nextBase, bytes))) return { segment, isIndexRight: true };
-    const chain = yield* walkChain(file, { seq: name.base, offset: 0 }, bytes);
+    const options = draft === undefined ? {} : { visit: (run: ChainRun) => draft.add(run), seed: draft.seed };
+    const chain = yield* walkChain(file, { seq: name.base, offset: 0 }, bytes, options);
     if (chain.problem !== 0) throw damaged(path, chain.end, describeProblem(chain.problem), chain.nextSeq);
     if (chain.nextSeq !== nextBase) {
       const what = chain.nextSeq < nextBase ? "a gap" : "an overlap";
@@ -251,19 +257,6 @@ export function* checkSealed(
     }
     if (index !== undefined) yield* checkAgainstIndex(file, index, { nextSeq: nextBase, end: bytes });
     return { segment, isIndexRight: false };
-  } finally {
-    file.closeSync();
-    index?.closeSync();
-  }
-}
-
-function* rebuildSealed(storage: Storage, directory: string, manifest: Manifest, segment: SealedSegment): Plan<void> {
-  const name = { base: segment.base, generation: manifest.generation };
-  const file = storage.openSync(logPath(directory, name), "read");
-  let index: IndexFile | undefined;
-  try {
-    index = openIndex(storage, directory, manifest, name, "create") as IndexFile;
-    yield* indexAnew(file, index, { seq: name.base, offset: 0 }, segment.bytes);
   } finally {
     file.closeSync();
     index?.closeSync();

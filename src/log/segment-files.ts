@@ -9,7 +9,7 @@ import type { Manifest } from "./manifest.ts";
 const segmentName = /^(\d{20})(?:\.g([1-9]\d*))?\.(log|idx|log\.tail)$/;
 
 /** Left by a step that was interrupted before its rename. */
-const temporaryName = /^(?:MANIFEST|\d{20}(?:\.g[1-9]\d*)?\.log\.(?:tail|\d+(?:-\d+)?\.torn))\.tmp$/;
+const temporaryName = /^(?:MANIFEST|\d{20}(?:\.g[1-9]\d*)?\.(?:idx|log\.(?:tail|\d+(?:-\d+)?\.torn)))\.tmp$/;
 
 /** The names of one segment. */
 export interface SegmentName {

@@ -1,4 +1,3 @@
-import type { RecordBatch } from "./log-record.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -441,12 +440,13 @@ test("a finite read that a reset overtakes ends with SEQLOG_RESET, not with the 
   expect((await batches.next()).value).toMatchObject({ first: 0 });
   await writer.reset();
   await Promise.all(ten.map((data) => writer.append(data.toUpperCase())));
-  // What was read ahead belongs to the log that was begun with; then it ends.
-  const { value } = (await batches.next()) as { value: RecordBatch };
-  expect([...value].map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(
-    ten.slice(value.first, value.first + value.count),
-  );
-  await expect(batches.next()).rejects.toMatchObject({ code: "SEQLOG_RESET" });
+  // What was read ahead may still come: it belongs to the log that was begun with.
+  const rest = async (): Promise<void> => {
+    for await (const batch of batches) {
+      for (const record of batch) expect(textOf(record)).toBe(ten[record.seq]);
+    }
+  };
+  await expect(rest()).rejects.toMatchObject({ code: "SEQLOG_RESET" });
   expect(await texts(reader)).toEqual(ten.map((data) => data.toUpperCase()));
 });
 

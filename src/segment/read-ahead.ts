@@ -1,15 +1,17 @@
-/** Reads the run that follows while the caller looks at the one before. */
+/** Reads what follows while what was read before is checked and looked at. */
 import { run as runPlan } from "../storage/plan.ts";
-import type { Run } from "./log-record.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
+import type { Fetched } from "./segment-reader.ts";
 
-/** A run that is being read before anybody asked for it. */
+/** Bytes that are being read before anybody asked for them. */
 export interface ReadAhead {
-  /** Undefined when it could not be read: asking for it will show why. Does not reject. */
-  readonly run: Promise<Run | undefined>;
+  /** The record that they start with. */
+  readonly seq: number;
+  /** Undefined when they could not be read: asking for them will show why. Does not reject. */
+  readonly fetched: Promise<Fetched | undefined>;
 }
 
-/** Begins to read the run that starts with `seq` at `place`, when that lies in the same segment and is there already. */
+/** Begins to read what starts with `seq` at `place`, when that lies in the same segment and is there already. */
 export function readAhead(
   view: LogView,
   seq: number,
@@ -25,22 +27,22 @@ export function readAhead(
     return undefined;
   }
   const limit = segment.limit();
-  if (segment.base !== place.base || seq >= limit.nextSeq) {
+  if (segment.base !== place.base || seq >= limit.nextSeq || place.offset >= limit.end) {
     segment.release();
     return undefined;
   }
-  return { run: readAndRelease(segment, seq, place.offset, maxBytes, stop - seq) };
+  return { seq, fetched: fetchAndRelease(segment, seq, place.offset, maxBytes, stop - seq) };
 }
 
-async function readAndRelease(
+async function fetchAndRelease(
   segment: OpenSegment,
   seq: number,
   offset: number,
   maxBytes: number,
   most: number,
-): Promise<Run | undefined> {
+): Promise<Fetched | undefined> {
   try {
-    return await runPlan(segment.reader.run(seq, offset, segment.limit(), maxBytes, most));
+    return await runPlan(segment.reader.fetch(seq, offset, segment.limit(), maxBytes, most));
   } catch {
     return undefined;
   } finally {

@@ -1,6 +1,6 @@
 /**
  * Reads a range of a log in runs: forward, backward, or forward and then live. One run is in memory
- * at a time, and going forward a second one that is being read. Works on a `LogView`, so a writer's own log, a follower's and a single file read alike.
+ * at a time, and going forward a second piece that is being read. Works on a `LogView`, so a writer's own log, a follower's and a single file read alike.
  */
 import { SeqlogError } from "../errors.ts";
 import { asSeq } from "../numbers.ts";
@@ -8,6 +8,7 @@ import { run as runPlan } from "../storage/plan.ts";
 import type { Run } from "./log-record.ts";
 import type { LogView, OpenSegment } from "./log-view.ts";
 import { type ReadAhead, readAhead } from "./read-ahead.ts";
+import { nextOf } from "./segment-reader.ts";
 
 /** A range with its ends resolved to seqs. */
 export interface Range {
@@ -119,20 +120,32 @@ export async function* readForward(
         await view.changed(version, signal);
         continue;
       }
-      const read = await ahead?.run;
+      const read = await ahead?.fetched;
       ahead = undefined;
       const segment = await acquire(view, seq, generation);
       let run: Run;
       try {
+        const { reader } = segment;
         const limit = segment.limit();
-        if (read?.firstSeq === seq) {
-          run = read;
-        } else {
-          const offset = place.base === segment.base ? place.offset : await runPlan(segment.reader.locate(seq, limit));
-          run = await runPlan(segment.reader.run(seq, offset, limit, range.maxBytes, stop - seq));
+        let fetched = read;
+        const isKnown = place.base === segment.base;
+        // The chain leads: where the record index would have gone on counts only when that is the same place.
+        if (fetched?.seq !== seq || !isKnown || fetched.chunk.position !== place.offset) {
+          const offset = isKnown ? place.offset : await runPlan(reader.locate(seq, limit));
+          fetched = await runPlan(reader.fetch(seq, offset, limit, range.maxBytes, stop - seq));
         }
+        const next = nextOf(fetched);
+        if (next !== undefined) {
+          const likely = { base: segment.base, offset: next.offset };
+          ahead = readAhead(view, next.seq, likely, range.maxBytes, stop);
+        }
+        run = await runPlan(reader.check(fetched, limit));
+        const nextSeq = seq + run.starts.length;
         place = { base: segment.base, offset: run.chunk.position + run.end };
-        ahead = readAhead(view, seq + run.starts.length, place, range.maxBytes, stop);
+        if (ahead?.seq !== nextSeq) {
+          await ahead?.fetched;
+          ahead = readAhead(view, nextSeq, place, range.maxBytes, stop);
+        }
       } catch (error) {
         if (damagedAt !== seq && (await mayBeMended(view, error))) {
           damagedAt = seq;
@@ -147,7 +160,7 @@ export async function* readForward(
     }
   } finally {
     // Its descriptor is in use until then.
-    await ahead?.run;
+    await ahead?.fetched;
   }
   signal.throwIfAborted();
 }

@@ -16,7 +16,7 @@ import { verifyProven } from "./verify-runs.ts";
 import { type Chunk, type Walked, chunkOf, findContradiction, verifyChunk } from "./verify-chunk.ts";
 import { crcOfRange } from "./walk-chain.ts";
 import { crc32OfHeader } from "../format/crc32.ts";
-import { entryHeaderCrc, entryOffset } from "../format/index-entry.ts";
+import { entryHeaderCrc, entryLength, entryOffset } from "../format/index-entry.ts";
 import { checkData, checkHeader, headerAt, headerLength } from "../format/record.ts";
 import { EntryPages } from "./entry-pages.ts";
 import { takePiece } from "./slab.ts";
@@ -25,6 +25,35 @@ import { takePiece } from "./slab.ts";
 export interface ReadLimit {
   readonly nextSeq: number;
   readonly end: number;
+}
+
+/** Bytes that were read and not yet looked at. */
+export interface Fetched {
+  /** The record that starts with them. */
+  readonly seq: number;
+  /** Records at most. */
+  readonly wanted: number;
+  readonly chunk: Chunk;
+  /** The index entries from `seq` on. */
+  readonly entries: DataView | undefined;
+}
+
+/**
+ * The first record that does not lie in these bytes whole, and where it starts, as the index entries
+ * have it: good enough to begin to read there. Undefined where they do not say.
+ */
+export function nextOf({ seq, wanted, chunk, entries }: Fetched): { seq: number; offset: number } | undefined {
+  if (entries === undefined) return undefined;
+  const end = chunk.position + chunk.bytes.length;
+  let lower = 0;
+  let upper = Math.min(Math.floor(entries.byteLength / entryLength), wanted) - 1;
+  while (lower < upper) {
+    const middle = Math.ceil((lower + upper) / 2);
+    if (entryOffset(entries, middle * entryLength) <= end) lower = middle;
+    else upper = middle - 1;
+  }
+  const offset = lower === 0 ? end : entryOffset(entries, lower * entryLength);
+  return offset > chunk.position && offset < end ? { seq: seq + lower, offset } : undefined;
 }
 
 /** Larger data is checked in a stream before memory for it is taken. */
@@ -85,25 +114,37 @@ export class SegmentReader {
    * @throws SEQLOG_DAMAGED when the first of them is not valid
    */
   *run(seq: number, offset: number, limit: ReadLimit, maxBytes: number, most: number): Plan<Run> {
+    return yield* this.check(yield* this.fetch(seq, offset, limit, maxBytes, most), limit);
+  }
+
+  /** The first half of `run`: reads, and looks at nothing. */
+  *fetch(seq: number, offset: number, limit: ReadLimit, maxBytes: number, most: number): Plan<Fetched> {
     const length = Math.min(Math.max(maxBytes, 64), limit.end - offset);
     const wanted = Math.min(most, limit.nextSeq - seq);
-    if (this.#index === undefined || wanted < 2) return yield* this.#walk(seq, offset, limit, length, wanted);
+    if (this.#index === undefined || wanted < 2) {
+      return { seq, wanted, chunk: yield* this.#read(offset, length), entries: undefined };
+    }
     // As many as may lie in so many bytes, going by the records before.
     const count = Math.min(wanted, Math.ceil((length / this.#recordBytes) * 1.25) + 16);
     const beside = this.#index.readBeside(seq, count);
     const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     const read = yield { file: this.#file, target, position: offset, beside };
     const chunk = chunkOf(read === length ? target : target.subarray(0, read), offset);
-    const entries = chunkOf(beside.target.subarray(0, beside.read), 0).view;
-    const proven = verifyProven(chunk, limit.end, wanted, entries);
+    return { seq, wanted, chunk, entries: chunkOf(beside.target.subarray(0, beside.read), 0).view };
+  }
+
+  /** The second half of `run`: serves of what was read only what it has checked. */
+  *check({ seq, wanted, chunk, entries }: Fetched, limit: ReadLimit): Plan<Run> {
+    const proven = entries === undefined ? undefined : verifyProven(chunk, limit.end, wanted, entries);
     // Something is not as the record index says, or the first record is longer: record by record it shows.
-    if (proven === undefined) return yield* this.#walk(seq, offset, limit, length, wanted);
+    if (proven === undefined) return yield* this.#walk(seq, chunk, limit, wanted);
     this.#recordBytes = Math.max(headerLength, proven.end / proven.starts.length);
     return { chunk, starts: proven.starts, end: proven.end, firstSeq: seq, segment: this.#name };
   }
 
-  *#walk(seq: number, offset: number, limit: ReadLimit, length: number, most: number): Plan<Run> {
-    let chunk = yield* this.#read(offset, length);
+  *#walk(seq: number, fetched: Chunk, limit: ReadLimit, most: number): Plan<Run> {
+    const offset = fetched.position;
+    let chunk = fetched;
     let walked = verifyChunk(chunk, limit.end, most);
     if (walked.starts.length === 0 && walked.needed > 0) {
       if (walked.needed > trustedLength) yield* this.#checkLong(chunk, seq, walked.needed);
