@@ -3,7 +3,7 @@ import { median, percent, short, spread } from "./figures.mjs";
 
 const title = ({ row, size }) => `${row.title}, ${size.toLocaleString("en")} B`;
 
-/** Ratios are to seqlog, the first contender, in the median of each; the targets' are paired by rounds. */
+/** Ratios are to seqlog, the first contender, of the medians. */
 function cellsOf(result) {
   const first = result.contenders.find(({ rounds }) => rounds !== undefined);
   return result.contenders.map(({ name, label, rounds, missing, isDurable }) => {

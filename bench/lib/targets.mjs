@@ -1,13 +1,13 @@
 /** What a row must reach. Told, never asserted: a figure is of one machine and one run. */
 import { median, percentile } from "./figures.mjs";
 
-/** Paired: each round gives one ratio, of figures taken within seconds of each other. */
+/** Of the medians; what single rounds give, of figures taken within seconds of each other, says how far it can be trusted. */
 export function ratio(results, of, to, atLeast) {
   const a = results.find(({ key }) => key === of);
   const b = results.find(({ key }) => key === to);
   if (a?.rounds === undefined || b?.rounds === undefined) return missing(`${of} / ${to}`, `≥ ${atLeast} ×`);
   const ratios = a.rounds.map((figure, round) => figure / b.rounds[round]);
-  const value = median(ratios);
+  const value = median(a.rounds) / median(b.rounds);
   return {
     what: `${of} / ${to}`,
     bound: `≥ ${atLeast} ×`,
