@@ -18,6 +18,8 @@ export interface CachedSegment {
 interface Slot extends CachedSegment {
   readonly generation: number;
   users: number;
+  /** The count of uses when it was used last. */
+  usedAt: number;
   /** No longer to be given out; closed when the last user is done. */
   isDropped: boolean;
 }
@@ -26,8 +28,9 @@ interface Slot extends CachedSegment {
 export class SegmentCache {
   readonly #storage: Storage;
   readonly #directory: string;
-  /** By base; in the order of their last use. */
+  /** By base. */
   readonly #slots = new Map<number, Slot>();
+  #uses = 0;
 
   constructor(storage: Storage, directory: string) {
     this.#storage = storage;
@@ -44,12 +47,11 @@ export class SegmentCache {
     }
     if (slot === undefined) {
       slot = this.#open(manifest, base);
+      this.#slots.set(base, slot);
     }
     const held = slot;
     held.users++;
-    // Last in the order of use, and in use, so that it is not the one to go.
-    this.#slots.delete(base);
-    this.#slots.set(base, held);
+    held.usedAt = ++this.#uses;
     if (this.#slots.size > maxIdle) this.#evict();
     return { segment: held, release: () => this.#release(held) };
   }
@@ -77,6 +79,7 @@ export class SegmentCache {
         index,
         reader: new SegmentReader(file, index, base),
         users: 0,
+        usedAt: 0,
         isDropped: false,
       };
     } catch (error) {
@@ -90,11 +93,10 @@ export class SegmentCache {
     if (slot.isDropped && slot.users === 0) close(slot);
   }
 
+  /** Closes those that were not used for the longest time. */
   #evict(): void {
-    for (const [base, slot] of this.#slots) {
-      if (this.#slots.size <= maxIdle) return;
-      if (slot.users === 0) this.drop(base);
-    }
+    const idle = [...this.#slots].filter(([, { users }]) => users === 0).sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [base] of idle.slice(0, this.#slots.size - maxIdle)) this.drop(base);
   }
 }
 

@@ -82,15 +82,17 @@ class NodeFile implements StorageFile {
   }
 
   readSync(target: Uint8Array, position: number): number {
-    return attempt("read", this.path, () => {
-      let done = 0;
+    let done = 0;
+    try {
       while (done < target.length) {
         const n = fs.readSync(this.#fd, target, done, target.length - done, position + done);
         if (n === 0) break;
         done += n;
       }
-      return done;
-    });
+    } catch (error) {
+      throw ioError(errnoOf(error), "read", this.path, error);
+    }
+    return done;
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
