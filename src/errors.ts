@@ -7,6 +7,17 @@
  */
 import type { Offset, Seq } from "./numbers.ts";
 
+/** One side of a checkpoint that does not fit: where a consumer stands, or what the log has there. */
+export interface CheckpointFacts {
+  /** The log's id, a UUID. */
+  readonly logId: string;
+  readonly generation: number;
+  /** Of a checkpoint the next record to consume; of a log its next seq. */
+  readonly nextSeq: Seq;
+  /** The id of the record before the checkpoint's `nextSeq`; null where it is not known, or there is none. */
+  readonly lastId: string | null;
+}
+
 /** What each code carries in {@link SeqlogError.facts}. */
 export interface SeqlogErrorFacts {
   /** Another writer holds the log. Reading with `readOnly: true` works. */
@@ -25,6 +36,8 @@ export interface SeqlogErrorFacts {
   SEQLOG_RESET: { generation: number };
   /** `expectedSeq` is not the next seq: somebody else appended. */
   SEQLOG_CONFLICT: { expectedSeq: Seq; nextSeq: Seq };
+  /** The idempotency key belongs to another record: `seq` and `id` are of the one appended with it first. */
+  SEQLOG_KEY_REUSED: { seq: Seq; id: string };
   /** A write or fsync failed; nothing is acknowledged until the log was closed and opened again. */
   SEQLOG_POISONED: { path: string };
   /** The disk, the quota or the file-size limit is full. The append was undone; later ones may pass. */
@@ -39,6 +52,10 @@ export interface SeqlogErrorFacts {
   SEQLOG_INVALID_DATA: { seq: Seq; bytes: Uint8Array; reason: string };
   /** The log, as it is stored, cannot do this. */
   SEQLOG_UNSUPPORTED: { path: string; reason: string };
+  /** A consumer's checkpoint belongs to another log, another generation or another history. */
+  SEQLOG_CHECKPOINT_MISMATCH: { consumer: string; checkpoint: CheckpointFacts; log: CheckpointFacts };
+  /** A consumer's handler failed with a record as often as it may; the cause is its last error. */
+  SEQLOG_HANDLER_FAILED: { consumer: string; seq: Seq; attempts: number };
 }
 
 /** A stable name for what went wrong. */
@@ -54,6 +71,7 @@ export const seqlogErrorCodes: readonly SeqlogErrorCode[] = [
   "SEQLOG_TRIMMED",
   "SEQLOG_RESET",
   "SEQLOG_CONFLICT",
+  "SEQLOG_KEY_REUSED",
   "SEQLOG_POISONED",
   "SEQLOG_NO_SPACE",
   "SEQLOG_IO",
@@ -61,6 +79,8 @@ export const seqlogErrorCodes: readonly SeqlogErrorCode[] = [
   "SEQLOG_CLOSED",
   "SEQLOG_INVALID_DATA",
   "SEQLOG_UNSUPPORTED",
+  "SEQLOG_CHECKPOINT_MISMATCH",
+  "SEQLOG_HANDLER_FAILED",
 ];
 
 /**

@@ -3,14 +3,37 @@
  *
  * @module
  */
-export { SeqlogError, type SeqlogErrorCode, type SeqlogErrorFacts, seqlogErrorCodes } from "./errors.ts";
+export {
+  type CheckpointFacts,
+  SeqlogError,
+  type SeqlogErrorCode,
+  type SeqlogErrorFacts,
+  seqlogErrorCodes,
+} from "./errors.ts";
 export type { Offset, Seq, SeqLike } from "./numbers.ts";
 export { openLog } from "./open.ts";
+export type {
+  AppendMessage,
+  DeliveryMessage,
+  DiagnosticsMessages,
+  RecoveryMessage,
+  RollMessage,
+  SyncMessage,
+} from "./diagnostics.ts";
 
-export { type DirectoryRecovery, FileLog, type FileOpenOptions, type OpenOptions } from "./log/file-log.ts";
-export type { Durability } from "./log/directory-writer.ts";
+export {
+  type DirectoryRecovery,
+  FileLog,
+  type FileLogStats,
+  type FileOpenOptions,
+  type OpenOptions,
+  type TrimOptions,
+} from "./log/file-log.ts";
+export type { HeldBack, Protector, Retention, RetentionStats } from "./log/retention.ts";
+export type { Durability, TrimResult } from "./log/directory-writer.ts";
 export type {
   Appended,
+  AppendBatchOptions,
   AppendedRange,
   AppendOptions,
   DataOut,
@@ -19,7 +42,24 @@ export type {
   LogCapabilities,
   LogStats,
 } from "./log/log.ts";
-export { type Codec, json, type StandardSchema, text } from "./log/codec.ts";
+export type {
+  Checkpoint,
+  CheckpointPolicy,
+  CheckpointStore,
+  Consumer,
+  ConsumerInfo,
+  ConsumerLag,
+  ConsumerOptions,
+  ConsumerSeek,
+  DeadLetterLog,
+  Delivery,
+  DeliveryHandler,
+  RetryOptions,
+  RunOptions,
+  SeekOptions,
+} from "./log/consumer-contract.ts";
+export { type DeadLetter, type DeadLetterOrigin, readDeadLetter, type ReadDeadLetter } from "./consumer/dead-letter.ts";
+export { binary, type Codec, json, type StandardSchema, text } from "./log/codec.ts";
 export { type Damage, verify, type VerifyOptions, type VerifyReport } from "./log/verify.ts";
 export {
   rebuildIndex,
@@ -31,6 +71,13 @@ export {
 } from "./log/repair.ts";
 export { salvage, type SalvageOptions, type SalvageReport } from "./log/salvage.ts";
 export type { MissingRange } from "./log/salvage-report.ts";
+
+export type { ReadableLog, ReadStreamOptions } from "./streams/record-source.ts";
+export type { WritableLog, WriteStreamOptions } from "./streams/record-sink.ts";
+export { type RecordReadable, toNodeReadable } from "./streams/to-node-readable.ts";
+export { toNodeWritable } from "./streams/to-node-writable.ts";
+export { toReadableStream } from "./streams/to-readable-stream.ts";
+export { toWritableStream } from "./streams/to-writable-stream.ts";
 
 export { LogReader, type LogReaderOptions } from "./segment/log-reader.ts";
 export { LogRecord, RecordBatch } from "./segment/log-record.ts";

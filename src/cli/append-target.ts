@@ -1,5 +1,5 @@
 /** Where `append` puts records: a directory log or a single file, opened as the one writer. */
-import { FileLog, LogWriter, RecordIndex, type RecoveryReport } from "../index.ts";
+import { type Codec, FileLog, LogWriter, RecordIndex, type RecoveryReport } from "../index.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import { kindOfLog } from "./log-argument.ts";
@@ -14,9 +14,18 @@ export interface AppendTarget {
   close(): Promise<void>;
 }
 
-/** Opens LOG for appending, and makes it when there is none. */
-export async function openForAppending(location: string, notes: Output): Promise<AppendTarget> {
-  return kindOfLog(location) === "file" ? openFile(location, notes) : openDirectory(location, notes);
+/** An open log. */
+export interface OpenTarget extends AppendTarget {
+  /** The seq after the last durable record, also after an append that failed. */
+  readonly nextSeq: number;
+}
+
+/**
+ * Opens LOG for appending, and makes it when there is none.
+ * @param codec kept in MANIFEST where there is none yet, and compared with the one that is there
+ */
+export async function openForAppending(location: string, notes: Output, codec?: string): Promise<OpenTarget> {
+  return kindOfLog(location) === "file" ? openFile(location, notes) : openDirectory(location, notes, codec);
 }
 
 /** What opening found and set right is told of, not only done. */
@@ -32,16 +41,25 @@ function tellRecovery(recovery: RecoveryReport, location: string, notes: Output)
   if (told.length > 0) notes.line(printableLine(`seqlog: note: ${location}: ${told.join("; ")}`));
 }
 
-async function openDirectory(location: string, notes: Output): Promise<AppendTarget> {
+async function openDirectory(location: string, notes: Output, codec: string | undefined): Promise<OpenTarget> {
   refuseForeignDirectory(location);
-  const log = await FileLog.open(location);
+  const log: FileLog<Uint8Array, Uint8Array> =
+    codec === undefined ? await FileLog.open(location) : await FileLog.open(location, { codec: bytesUnder(codec) });
   tellRecovery(log.recovery, location, notes);
   return {
+    get nextSeq() {
+      return log.nextSeq;
+    },
     async append(records) {
       return (await log.appendBatch(records)).first;
     },
     close: () => log.close(),
   };
+}
+
+/** Data that was encoded elsewhere, in a log of that codec. */
+function bytesUnder(name: string): Codec<Uint8Array> {
+  return { name, encode: (bytes) => bytes, decode: (bytes) => bytes };
 }
 
 /** What a log may have left before it had a MANIFEST. */
@@ -58,12 +76,15 @@ function refuseForeignDirectory(location: string): void {
   );
 }
 
-async function openFile(location: string, notes: Output): Promise<AppendTarget> {
+async function openFile(location: string, notes: Output): Promise<OpenTarget> {
   const recordIndex = await RecordIndex.open(indexPathOf(location));
   try {
     const writer = await LogWriter.open(location, recordIndex);
     tellRecovery(writer.recovery, location, notes);
     return {
+      get nextSeq() {
+        return recordIndex.length;
+      },
       async append(records) {
         const first = recordIndex.length;
         // Asked for together, they share one write and one fsync.

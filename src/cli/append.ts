@@ -1,12 +1,11 @@
 /** `seqlog append`: input to records, each durable before the command says so. */
-import type { Readable } from "node:stream";
 import { type Command, Option } from "commander";
 import { defaultMaxRecordBytes } from "../segment/log-writer.ts";
-import { nodeStorage, openInput } from "../storage/node-storage.ts";
 import { openForAppending } from "./append-target.ts";
 import { type Appended, BatchFeeder } from "./batch-feeder.ts";
 import type { CliContext } from "./cli-context.ts";
 import { FrameSplitter } from "./frame-splitter.ts";
+import { inputBytes, openInputFile } from "./input-file.ts";
 import { onInterruption } from "./interruption.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { logArgumentHelp } from "./log-argument.ts";
@@ -14,7 +13,6 @@ import { NdjsonSplitter } from "./ndjson-splitter.ts";
 import { startProgress } from "./progress.ts";
 import { readPieces } from "./read-pieces.ts";
 import type { RecordSplitter } from "./record-splitter.ts";
-import { UsageError } from "./usage-error.ts";
 
 interface AppendOptions {
   readonly file?: string;
@@ -54,7 +52,7 @@ export function defineAppend(command: Command, context: CliContext): void {
 
 async function append(location: string, options: AppendOptions, context: CliContext): Promise<void> {
   // Opened first: a LOG that cannot be opened must not swallow input, and a missing file not make a LOG.
-  const input = options.file === undefined ? context.stdin : await openFile(options.file);
+  const input = options.file === undefined ? context.stdin : await openInputFile(options.file, "--file");
   const target = await openForAppending(location, context.stderr).catch((error: unknown) => {
     input.destroy();
     throw error;
@@ -62,7 +60,7 @@ async function append(location: string, options: AppendOptions, context: CliCont
   // A person who types sees what they type.
   const typed = context.stdin.isTTY === true && options.file === undefined;
   const progress = typed ? undefined : await startProgress(context, "appending");
-  const totalBytes = sizeOf(options.file);
+  const totalBytes = inputBytes(options.file);
   const splitter = splitterFor(options);
   const stop = new AbortController();
   let readBytes = 0;
@@ -108,23 +106,6 @@ function splitterFor(options: AppendOptions): RecordSplitter {
   if (options.binary === true) return new FrameSplitter(defaultMaxRecordBytes);
   if (options.ndjson === true) return new NdjsonSplitter(defaultMaxRecordBytes);
   return new LineSplitter(defaultMaxRecordBytes);
-}
-
-/** Waits until the file is open, so that its absence is known before anything else happens. */
-async function openFile(path: string): Promise<Readable> {
-  if (nodeStorage.statSync(path)?.kind === "directory")
-    throw new UsageError(`${path} is a directory; --file takes a file`);
-  const input = openInput(path);
-  await new Promise<void>((resolve, reject) => {
-    input.once("open", () => resolve());
-    input.once("error", reject);
-  });
-  return input;
-}
-
-function sizeOf(path: string | undefined): number {
-  const stat = path === undefined ? undefined : nodeStorage.statSync(path);
-  return stat?.kind === "file" ? stat.size : 0;
 }
 
 function report({ first, last, count }: Appended, options: AppendOptions, { stdout }: CliContext): void {

@@ -15,7 +15,7 @@ test("a lock names its holder, what still works, and the way out", () => {
   const report = reportError(new SeqlogError("SEQLOG_LOCKED", "…", { path: "a/LOCK", pid: 12, host: "h", since }));
   expect(report.exitCode).toBe(3);
   expect(report.message).toContain("process 12 on h, since 2026-05-01T10:00:00.000Z");
-  expect(report.message).toContain("cat, tail, get, stats, verify");
+  expect(report.message).toContain("cat, tail, get, export, stats, verify");
   expect(JSON.parse(formatReport(report, true))).toMatchObject({
     error: { code: "SEQLOG_LOCKED", facts: { pid: 12 } },
   });

@@ -53,7 +53,7 @@ function lockedReport(error: SeqlogError<"SEQLOG_LOCKED">): ErrorReport {
   const holder = pid > 0 ? `process ${pid} on ${host}, since ${since.toISOString()},` : "another process";
   const message =
     `${log}: ${holder} is writing this log. ` +
-    "Commands that only read it (cat, tail, get, stats, verify) work beside it; " +
+    "Commands that only read it (cat, tail, get, export, stats, verify) work beside it; " +
     "to append from several processes, let one process own the log and send the records to it, as in examples/cluster";
   return { code: error.code, message, facts: { ...error.facts }, exitCode: exitCodes.locked };
 }

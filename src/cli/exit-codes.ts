@@ -28,6 +28,7 @@ export const exitCodeOf: Readonly<Record<SeqlogErrorCode, ExitCode>> = {
   SEQLOG_TRIMMED: exitCodes.usage,
   SEQLOG_RESET: exitCodes.io,
   SEQLOG_CONFLICT: exitCodes.usage,
+  SEQLOG_KEY_REUSED: exitCodes.usage,
   SEQLOG_POISONED: exitCodes.io,
   SEQLOG_NO_SPACE: exitCodes.io,
   SEQLOG_IO: exitCodes.io,
@@ -35,4 +36,6 @@ export const exitCodeOf: Readonly<Record<SeqlogErrorCode, ExitCode>> = {
   SEQLOG_CLOSED: exitCodes.io,
   SEQLOG_INVALID_DATA: exitCodes.damage,
   SEQLOG_UNSUPPORTED: exitCodes.usage,
+  SEQLOG_CHECKPOINT_MISMATCH: exitCodes.usage,
+  SEQLOG_HANDLER_FAILED: exitCodes.io,
 };

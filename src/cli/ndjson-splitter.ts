@@ -37,28 +37,39 @@ export class NdjsonSplitter implements RecordSplitter {
 
   #check(lines: readonly Uint8Array[], records: Uint8Array[]): void {
     for (const line of lines) {
-      checkJsonLine(line, this.#checked + 1);
+      checkJson(line, "line", this.#checked + 1);
       records.push(line);
       this.#checked++;
     }
   }
 }
 
-function checkJsonLine(bytes: Uint8Array, line: number): void {
+/**
+ * The text of JSON.
+ * @param what names what it is the content of in messages, and `number` which: `line 3`
+ * @throws {UsageError} when it is not JSON, with the column
+ */
+export function checkJson(bytes: Uint8Array, what: string, number: number): string {
+  const facts = { [what]: number };
   let text: string;
   try {
     text = strict.decode(bytes);
   } catch {
-    throw inputFault(`line ${line} is not UTF-8, so it is not JSON`, { line });
+    throw inputFault(`${what} ${number} is not UTF-8, so it is not JSON`, facts);
   }
   try {
     JSON.parse(text);
   } catch {
     const { position, expected } = findJsonFault(text);
     const column = position + 1;
-    const found = position < text.length ? `found ${quote(text, position)}` : "the line ends";
-    throw inputFault(`line ${line}, column ${column}: expected ${expected}, ${found}`, { line, column, expected });
+    const found = position < text.length ? `found ${quote(text, position)}` : `the ${what} ends`;
+    throw inputFault(`${what} ${number}, column ${column}: expected ${expected}, ${found}`, {
+      ...facts,
+      column,
+      expected,
+    });
   }
+  return text;
 }
 
 /** A little of the text from the fault on. */

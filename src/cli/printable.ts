@@ -30,6 +30,11 @@ export function printableLine(text: string): string {
   return text.replace(unsafe, escape);
 }
 
+/** A name out of somebody's data, for a message. */
+export function quoteName(name: string): string {
+  return `"${printableLine(name)}"`;
+}
+
 /** Text without control characters but line feed and tab. */
 export function printableText(text: string): string {
   return text.replace(unsafeButLayout, escape);

@@ -23,14 +23,13 @@ export interface ReadFlags {
   readonly json?: boolean;
 }
 
+/** What a position may be; for the help of every command that takes one. */
+export const positionHelp = "a seq, id:UUID, a time (2026-05-01T10:00Z, or 10m for ten minutes ago), start or end";
+
 /** Adds them to a command. */
 export function addReadOptions(command: Command): Command {
   return command
-    .option(
-      "--from <position>",
-      "first record: a seq, id:UUID, a time (2026-05-01T10:00Z, or 10m for ten minutes ago), start or end",
-      parsePosition,
-    )
+    .option("--from <position>", `first record: ${positionHelp}`, parsePosition)
     .option("--to <position>", "end before this record; written as --from", parsePosition)
     .option("--since <time>", "records from this time on: a date, or 30s, 10m, 2h, 1d ago", parseTime)
     .option("--until <time>", "records before this time", parseTime)
@@ -56,13 +55,15 @@ files as the seed writes them do not. --where looks into JSON: --where user.id=4
 \`seqlog append --binary\` reads; json is one object a line: {seq,offset,segment,id,time,data}.`;
 
 /** Where to read, without what only one of the commands decides. */
-export function readRange(flags: ReadFlags): Pick<ReadOptions, "from" | "to"> {
+export function readRange(flags: Pick<ReadFlags, RangeFlag>): Pick<ReadOptions, "from" | "to"> {
   const from = onlyOne(flags, ["from", "since", "o"]);
   const to = onlyOne(flags, ["to", "until"]);
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }
 
-function onlyOne(flags: ReadFlags, names: readonly ("from" | "since" | "o" | "to" | "until")[]): Position | undefined {
+type RangeFlag = "from" | "since" | "o" | "to" | "until";
+
+function onlyOne(flags: Pick<ReadFlags, RangeFlag>, names: readonly RangeFlag[]): Position | undefined {
   const given = names.filter((name) => flags[name] !== undefined);
   if (given.length > 1) {
     const options = given.map((name) => (name === "o" ? "-o" : `--${name}`)).join(" and ");

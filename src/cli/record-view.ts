@@ -36,6 +36,11 @@ export class RecordView {
     return this.#value;
   }
 
+  /** The record's bytes as text; null when they are not UTF-8. */
+  get text(): string | null {
+    return this.#decode();
+  }
+
   /** The bytes to show. */
   get bytes(): Uint8Array {
     if (this.#projection === undefined) return this.record.bytes;

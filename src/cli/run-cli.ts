@@ -1,13 +1,14 @@
 /** One run of `seqlog`: from arguments and streams to an exit code. Never ends the process itself. */
 import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help } from "commander";
 import type { CliContext } from "./cli-context.ts";
 import { commandTable } from "./command-table.ts";
 import { formatReport, reportError } from "./error-report.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { Output, type OutputStream } from "./output.ts";
 import { printableText } from "./printable.ts";
+import { shortHelp } from "./short-help.ts";
 
 /** The standard streams of a process, or a test's own. */
 export interface CliStreams {
@@ -25,8 +26,11 @@ export async function runCli(args: readonly string[], streams: CliStreams): Prom
     exitCode: exitCodes.fine,
   };
   try {
-    const program = await buildProgram(args, context);
-    await program.parseAsync(args, { from: "user" });
+    // The help is the error.
+    if (args.length === 0) {
+      context.exitCode = exitCodes.usage;
+      context.stderr.put(shortHelp());
+    } else await runCommand(args, context);
     await context.stdout.flush();
   } catch (error) {
     context.exitCode = await reportFailure(error, args, context);
@@ -35,11 +39,20 @@ export async function runCli(args: readonly string[], streams: CliStreams): Prom
   return context.exitCode;
 }
 
+async function runCommand(args: readonly string[], context: CliContext): Promise<void> {
+  const program = await buildProgram(args, context);
+  await program.parseAsync(args, { from: "user" });
+}
+
 async function buildProgram(args: readonly string[], context: CliContext): Promise<Command> {
-  const program = new Command("seqlog")
+  const program: Command = new Command("seqlog")
     .description("A durable, sequential record log. LOG is a directory, or a single .log file.")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
+    // The table has its own.
+    .helpCommand(false)
+    // In the list of all, which knows the arguments of those alone that were loaded.
+    .configureHelp({ subcommandTerm: (command) => (command.parent === program ? command.name() : termOf(command)) })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.put(text),
@@ -59,6 +72,11 @@ async function buildProgram(args: readonly string[], context: CliContext): Promi
   return program;
 }
 
+/** As commander shows a command below another one: with its arguments. */
+function termOf(command: Command): string {
+  return new Help().subcommandTerm(command);
+}
+
 const help = `
 Exit codes: 0 fine, 1 damage found, 2 wrong usage or input, 3 another process is writing, 4 I/O error.
 
@@ -73,8 +91,9 @@ function packageVersion(): string {
 }
 
 async function reportFailure(thrown: unknown, args: readonly string[], context: CliContext): Promise<ExitCode> {
-  // Asked for: --help and --version end this way too. Without a command the help is the error.
+  // Asked for: --help and --version end this way too.
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.fine;
+  // Of a command that only has others below it the help is the error.
   if (thrown instanceof CommanderError && thrown.code === "commander.help") return exitCodes.usage;
   // A reader that went away ends the command, and is nobody's mistake.
   if (context.stdout.closed && thrown === context.stdout.signal.reason && isClosedPipe(thrown)) return exitCodes.fine;

@@ -50,7 +50,8 @@ export interface IdSource {
   write(target: Uint8Array, at: number): void;
 }
 
-function seal(target: Uint8Array, at: number, version: number): void {
+/** Gives an id its version and variant, and a last byte that is not zero. */
+export function sealId(target: Uint8Array, at: number, version: 4 | 7): void {
   target[at + 6] = ((target[at + 6] as number) & 0x0f) | (version << 4);
   target[at + 8] = ((target[at + 8] as number) & 0x3f) | 0x80;
   if (target[at + 15] === 0) target[at + 15] = 1;
@@ -63,7 +64,7 @@ export function createIdSourceV4(random: Random): IdSource {
     begin() {},
     write(target, at) {
       pool.copy(target, at, idLength);
-      seal(target, at, 4);
+      sealId(target, at, 4);
     },
   };
 }
@@ -83,12 +84,13 @@ export function createIdSourceV7(random: Random, now: () => number, notBefore: n
     write(target, at) {
       pool.copy(target, at + 6, 10);
       writeMilliseconds(target, at, held);
-      seal(target, at, 7);
+      sealId(target, at, 7);
     },
   };
 }
 
-function writeMilliseconds(target: Uint8Array, at: number, ms: number): void {
+/** Writes the time of a version 7 id. */
+export function writeMilliseconds(target: Uint8Array, at: number, ms: number): void {
   const high = Math.floor(ms / 0x1_0000);
   target[at] = high >>> 24;
   target[at + 1] = high >>> 16;

@@ -21,6 +21,7 @@ test("append resolves to the record's seq, id, time, segment and offset", async 
   expect(JSON.parse(JSON.stringify(first))).toEqual({
     seq: 0,
     id: first.id,
+    duplicate: false,
     time: first.time.toISOString(),
     segment: first.segment,
     offset: 0,

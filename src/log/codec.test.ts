@@ -2,8 +2,10 @@ import { expect, expectTypeOf, test } from "vitest";
 import { collect, textsOf } from "../../test/crash/read-data.ts";
 import { newPath } from "../../test/crash/scratch-directory.ts";
 import { SeqlogError } from "../errors.ts";
-import { type StandardSchema, json, text } from "./codec.ts";
+import { nodeMachine } from "../storage/node-machine.ts";
+import { type Codec, type StandardSchema, binary, json, text } from "./codec.ts";
 import { FileLog } from "./file-log.ts";
+import type { Log } from "./log.ts";
 
 type Result<O> = { value: O } | { issues: { message: string; path?: readonly PropertyKey[] }[] };
 
@@ -120,6 +122,98 @@ test("a schema that validates asynchronously is a TypeError", async () => {
   };
   const log = await FileLog.open(newPath(), { codec: json(slow) });
   await expect(log.append(1)).rejects.toThrow(/^the slow schema validates asynchronously/);
+  await log.close();
+});
+
+test("an asynchronous validation that fails later ends nothing", async () => {
+  const failing: StandardSchema<number> = {
+    "~standard": { version: 1, vendor: "failing", validate: () => Promise.reject(new Error("later")) },
+  };
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): number => unhandled.push(reason);
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", note);
+  try {
+    expect(() => json(failing).encode(1)).toThrow("the failing schema validates asynchronously");
+    // Node tells of unhandled rejections after the microtasks of a turn.
+    await nodeMachine.clock.turn();
+  } finally {
+    process.off("unhandledRejection", note);
+    for (const listener of others) process.on("unhandledRejection", listener);
+  }
+  expect(unhandled).toEqual([]);
+});
+
+test.each([
+  ["a plain object", {}],
+  ["null", null],
+  ["a validator that is no Standard Schema", { parse: () => 1 }],
+  ["a later version", { "~standard": { version: 2, vendor: "v2", validate: () => ({ value: 1 }) } }],
+])("json() refuses %s as a schema, when it is made", (_name, schema) => {
+  expect(() => json(schema as never)).toThrow(/^json\(\) takes a schema that implements Standard Schema v1/);
+});
+
+test("a schema may be a function, may transform, and may give paths of keys, symbols and segments", async () => {
+  const callable = Object.assign(
+    () => undefined,
+    schemaOf<{ at: string }, { at: Date }>((value) => {
+      const at = new Date((value as { at: string }).at);
+      return Number.isNaN(at.getTime())
+        ? { issues: [{ message: "no date", path: [{ key: "at" }, 0, Symbol("x")] as never }, { message: "at all" }] }
+        : { value: { at } };
+    }),
+  );
+  const log = await FileLog.open(newPath(), { codec: json(callable) });
+  expectTypeOf(log).toEqualTypeOf<FileLog<{ at: string }, { at: Date }>>();
+  await log.append({ at: "2020-02-02" });
+  expect((await log.get(0))?.data.at).toEqual(new Date("2020-02-02"));
+  await expect(log.append({ at: "never" })).rejects.toThrow(
+    "the schema refuses this value: at.0.Symbol(x): no date; at all",
+  );
+  await log.close();
+});
+
+test("binary() stores bytes, refuses all else, and says so in MANIFEST", async () => {
+  const log = await FileLog.open(newPath(), { codec: binary() });
+  expectTypeOf(log).toEqualTypeOf<FileLog<Uint8Array, Uint8Array>>();
+  await log.append(new Uint8Array([0, 255]));
+  await log.append(Buffer.from("b"));
+  const kinds: [unknown, string][] = [
+    ["text", "string"],
+    [[1, 2], "Array"],
+    [new ArrayBuffer(1), "ArrayBuffer"],
+    [null, "null"],
+    [undefined, "undefined"],
+  ];
+  for (const [value, kind] of kinds) {
+    const refusal = new TypeError(`binary() stores a Uint8Array, got ${kind}; nothing was appended`);
+    await expect(log.append(value as Uint8Array)).rejects.toThrow(refusal);
+  }
+  expect((await collect(log.read())).map(({ data }) => [...data])).toEqual([[0, 255], [98]]);
+  await log.close();
+  await expect(FileLog.open(log.location, { codec: json() })).rejects.toThrow('with the codec "binary", not "json"');
+});
+
+test("a log's type follows from its codec, on every way in and out", async () => {
+  const hex: Codec<number, string> = {
+    name: "hex",
+    encode: (value) => value.toString(16),
+    decode: (bytes) => Buffer.from(bytes).toString(),
+  };
+  const log = await FileLog.open(newPath(), { codec: hex });
+  expectTypeOf(log.append).parameter(0).toEqualTypeOf<number>();
+  expectTypeOf(log.appendBatch).parameter(0).toEqualTypeOf<readonly number[]>();
+  expectTypeOf(log.appendSync).parameter(0).toEqualTypeOf<number>();
+  await log.append(255);
+  const record = await log.get(0);
+  expectTypeOf(record?.data).toEqualTypeOf<string | undefined>();
+  expect(record?.data).toBe("ff");
+  const contract: Log<number, string> = log;
+  for await (const batch of contract.readBatches()) expectTypeOf(batch.dataAt(0)).toEqualTypeOf<string>();
+  // @ts-expect-error the codec takes numbers
+  const wrong = (): unknown => log.append("255");
+  expect(wrong).toBeTypeOf("function");
   await log.close();
 });
 

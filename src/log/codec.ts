@@ -41,6 +41,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function json<T = unknown>(): Codec<T>;
 export function json<I, O>(schema: StandardSchema<I, O>): Codec<I, O>;
 export function json(schema?: StandardSchema): Codec<unknown> {
+  if (schema !== undefined) checkSchema(schema);
   return {
     name: "json",
     encode(value) {
@@ -57,6 +58,32 @@ export function json(schema?: StandardSchema): Codec<unknown> {
   };
 }
 
+/**
+ * Stores bytes, and refuses text: for logs of one binary format. The difference from a log without a
+ * codec is that the log's MANIFEST says so, and that a string is a mistake instead of its UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { binary, openLog } from "seqlog";
+ *
+ * const log = await openLog("./frames", { codec: binary() });
+ * const { seq } = await log.append(new Uint8Array([1, 2, 3]));
+ * console.log((await log.get(seq))?.data.length);
+ * await log.close();
+ * ```
+ */
+export function binary(): Codec<Uint8Array> {
+  return {
+    name: "binary",
+    encode(value) {
+      if (!(value instanceof Uint8Array))
+        throw new TypeError(`binary() stores a Uint8Array, got ${kindOf(value)}; nothing was appended`);
+      return value;
+    },
+    decode: (bytes) => bytes,
+  };
+}
+
 /** Stores strings as UTF-8. */
 export function text(): Codec<string> {
   return {
@@ -70,18 +97,35 @@ export function text(): Codec<string> {
   };
 }
 
+function kindOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
+  return (value as object).constructor?.name ?? "object";
+}
+
+/** A schema may be a function too, as ArkType's are. */
+function checkSchema(schema: StandardSchema): void {
+  const standard = (schema as Partial<StandardSchema> | null)?.["~standard"];
+  if (typeof standard?.validate === "function" && standard.version === 1) return;
+  throw new TypeError(
+    `json() takes a schema that implements Standard Schema v1 (it has a "~standard" property), got ${kindOf(schema)}`,
+  );
+}
+
 function validate(schema: StandardSchema, value: unknown): unknown {
   const result = schema["~standard"].validate(value) as
     | { issues?: undefined; value: unknown }
-    | { issues: readonly { message: string; path?: readonly unknown[] }[] }
-    | PromiseLike<unknown>;
-  if ("then" in result) {
+    | { issues: readonly { message: string; path?: readonly unknown[] | undefined }[] }
+    | Promise<unknown>;
+  if (typeof (result as Partial<Promise<unknown>>).then === "function") {
+    // Nobody waits for it any more; its failure must not end the process.
+    (result as Promise<unknown>).then(undefined, () => undefined);
     throw new TypeError(
       `the ${schema["~standard"].vendor} schema validates asynchronously; a log needs a synchronous one`,
     );
   }
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(({ message, path }) =>
+  const settled = result as Exclude<typeof result, Promise<unknown>>;
+  if (settled.issues === undefined) return settled.value;
+  const issues = settled.issues.map(({ message, path }) =>
     path?.length ? `${path.map(keyOf).join(".")}: ${message}` : message,
   );
   throw new TypeError(`the schema refuses this value: ${issues.join("; ")}`);

@@ -20,10 +20,14 @@ import { SegmentWriter } from "../segment/segment-writer.ts";
 import { ViewChanges } from "../segment/view-changes.ts";
 import type { Machine } from "../storage/storage.ts";
 import type { WriterLock } from "../storage/writer-lock.ts";
-import { type Manifest, firstWindow, storeManifest } from "./manifest.ts";
+import { KeyedAppends } from "./keyed-appends.ts";
+import type { KeyLimits } from "./key-window.ts";
+import { type Manifest, firstWindow, isBeforeCommit, storeManifest } from "./manifest.ts";
 import { type Recovered, type SealedSegment, createSegment } from "./recover-directory.ts";
-import { SegmentCache } from "./segment-cache.ts";
+import { type HeldBack, type Retention, RetentionKeeper } from "./retention.ts";
+import { type CachedSegment, SegmentCache } from "./segment-cache.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
+import { WriterDiagnostics } from "./writer-diagnostics.ts";
 
 /** When `append` resolves, and what a power cut can take (a crash of the process takes nothing in any of them). */
 export type Durability =
@@ -39,6 +43,16 @@ export interface WriterSettings extends CommitLimits {
   readonly segmentBytes: number;
   readonly durability: Durability;
   readonly codec: string | undefined;
+  readonly keyWindow: KeyLimits;
+  readonly retention: Retention | undefined;
+}
+
+/** What a trim did. */
+export interface TrimResult {
+  /** How many records went. */
+  readonly removed: number;
+  /** What would have gone too, had no consumer needed it; left out when there is nothing. */
+  readonly heldBack?: HeldBack;
 }
 
 /** The writer of one directory. */
@@ -47,18 +61,22 @@ export class DirectoryWriter implements LogView, CommitHost {
   readonly path: string;
   readonly segmentBytes: number;
   readonly queue: CommitQueue;
+  /** Undefined when the log was opened without. */
+  readonly retention: RetentionKeeper | undefined;
   readonly #machine: Machine;
   readonly #lock: WriterLock;
   readonly #settings: WriterSettings;
   readonly #cache: SegmentCache;
   readonly #changes: ViewChanges;
   readonly #background: BackgroundSync;
+  readonly #diagnostics: WriterDiagnostics;
   #manifest: Manifest;
   /** Oldest first. */
   #sealed: readonly SealedSegment[];
   #segment: SegmentWriter;
   #base: number;
   #isClosed = false;
+  #keys: KeyedAppends | undefined;
 
   constructor(machine: Machine, directory: string, lock: WriterLock, recovered: Recovered, settings: WriterSettings) {
     this.location = directory;
@@ -74,6 +92,7 @@ export class DirectoryWriter implements LogView, CommitHost {
     this.#base = recovered.active.base;
     this.#manifest = this.#begin(recovered.manifest);
     this.#segment = this.#openSegment(recovered.active);
+    this.#diagnostics = new WriterDiagnostics(directory, settings.durability === "record", this);
     this.#background = this.#createBackground();
     const { random, clock } = machine;
     const ids =
@@ -81,6 +100,14 @@ export class DirectoryWriter implements LogView, CommitHost {
         ? createIdSourceV4(random)
         : createIdSourceV7(random, () => clock.now(), recovered.lastIdMs);
     this.queue = new CommitQueue(this, ids, settings);
+    const { retention } = settings;
+    this.retention = retention === undefined ? undefined : new RetentionKeeper(machine, this, retention);
+  }
+
+  /** Appends with a key. */
+  get keys(): KeyedAppends {
+    this.#keys ??= new KeyedAppends(this, this.#machine.clock, this.#settings.keyWindow);
+    return this.#keys;
   }
 
   /** From here on the log is open, and says so on disk before anything is written. */
@@ -126,11 +153,17 @@ export class DirectoryWriter implements LogView, CommitHost {
       keepAlive: isInterval,
       sync: (done) => {
         const segment = this.#segment;
-        if (!isInterval) return segment.syncIndex(done);
-        segment.sync((error) => (error === undefined ? segment.syncIndex(done) : done(error)));
+        if (!isInterval) return segment.syncIndex(this.#diagnostics.syncs("record-index", "background", done));
+        const synced = this.#diagnostics.syncs("records", "background", done);
+        segment.sync((error) => (error === undefined ? segment.syncIndex(synced) : synced(error)));
       },
       failed: (error) => this.queue.poison(error),
     });
+  }
+
+  /** @see WriterSettings */
+  get maxPendingBytes(): number {
+    return this.#settings.maxPendingBytes;
   }
 
   /** The segment being written. */
@@ -204,10 +237,21 @@ export class DirectoryWriter implements LogView, CommitHost {
     return { base, reader: segment.reader, limit, release };
   }
 
+  /** Calls with a segment's files, which are held open meanwhile. */
+  withSegment<T>(base: number, use: (segment: CachedSegment) => T): T {
+    const { segment, release } = this.#cache.acquire(this.#manifest, base);
+    try {
+      return use(segment);
+    } finally {
+      release();
+    }
+  }
+
   /** Called by the queue. */
   committed(bytes: number): void {
     this.#background.wrote(bytes);
     this.#changes.bump();
+    this.#diagnostics.committed(bytes, this);
   }
 
   /** Called by the queue. */
@@ -217,6 +261,7 @@ export class DirectoryWriter implements LogView, CommitHost {
 
   /** Called by the queue: no write past what is durable is larger than MANIFEST says. */
   beforeWrite(length: number): void {
+    this.#diagnostics.writes();
     const { window } = this.#manifest;
     if (window === null || length <= window) return;
     let raised = window;
@@ -253,7 +298,25 @@ export class DirectoryWriter implements LogView, CommitHost {
     }
     this.#sealed = [...this.#sealed, { base: oldBase, nextSeq: old.nextSeq, bytes: old.end }];
     this.#segment = next;
+    this.#diagnostics.rolled(old, next.name, this);
     old.close(() => old.index.closeSync());
+    this.#retain();
+  }
+
+  /**
+   * After a roll. That what might go could not be found out, or there was no room for a MANIFEST,
+   * fails no append: it is tried again at the next roll.
+   */
+  #retain(): void {
+    const { retention } = this;
+    if (retention?.hasLimits !== true) return;
+    try {
+      this.trim(retention.dueSeq());
+      retention.failure = undefined;
+    } catch (error) {
+      retention.failure = error as Error;
+      this.queue.throwIfPoisoned();
+    }
   }
 
   /** Makes all acknowledged records durable, whatever the mode. */
@@ -262,16 +325,26 @@ export class DirectoryWriter implements LogView, CommitHost {
     this.queue.throwIfPoisoned();
     if (this.#settings.durability === "record") return;
     await new Promise<void>((resolve, reject) => {
-      this.#segment.sync((error) => {
+      const synced = this.#diagnostics.syncs("records", "flush", (error) => {
         if (error === undefined) return resolve();
         this.queue.poison(error);
         reject(error);
       });
+      this.#segment.sync(synced);
     });
   }
 
-  /** Removes whole sealed segments with no record at or after `seq`; returns how many records went. */
-  trim(seq: number): number {
+  /**
+   * Removes whole sealed segments with no record at or after `seq`, and where consumers are protected
+   * none that one of them needs, unless by `force`.
+   */
+  trim(seq: number, force = false): TrimResult {
+    const held = force ? undefined : this.retention?.heldBack(seq);
+    const removed = this.#remove(held?.seq ?? seq);
+    return held === undefined || held.heldBack.records === 0 ? { removed } : { removed, heldBack: held.heldBack };
+  }
+
+  #remove(seq: number): number {
     const first = this.#sealed.findIndex((segment) => segment.nextSeq > seq);
     const kept = first < 0 ? [] : this.#sealed.slice(first);
     const firstSeq = this.#sealed[first]?.base ?? this.#base;
@@ -281,8 +354,8 @@ export class DirectoryWriter implements LogView, CommitHost {
     try {
       this.#storeOnFullDisk({ ...this.#manifest, firstSeq }, gone);
     } catch (error) {
-      // Which MANIFEST is on the disk is not known now, unless there was no room even for a new one.
-      if (!SeqlogError.is(error, "SEQLOG_NO_SPACE")) this.queue.poison(error as Error);
+      // Which MANIFEST is on the disk is not known now, unless the new one was not even complete.
+      if (!isBeforeCommit(error)) this.queue.poison(error as Error);
       throw error;
     }
     this.#sealed = kept;

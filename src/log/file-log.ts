@@ -1,4 +1,7 @@
 /** `FileLog`: the log in a directory, as programs use it. What it does is in the files it delegates to. */
+import { FileConsumers } from "../consumer/file-consumers.ts";
+import { lowestCheckpoint } from "../consumer/protected.ts";
+import { recoveryChannel } from "../diagnostics.ts";
 import { SeqlogError } from "../errors.ts";
 import { maxDataLength } from "../format/record.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
@@ -21,12 +24,30 @@ import { run, runSync } from "../storage/plan.ts";
 import type { Machine } from "../storage/storage.ts";
 import { type LockKind, type WriterLock, acquireWriterLock } from "../storage/writer-lock.ts";
 import { type Codec, decoderOf } from "./codec.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
 import { copyLog } from "./copy-log.ts";
-import { DirectoryWriter, type Durability, type WriterSettings, lockPath } from "./directory-writer.ts";
+import {
+  DirectoryWriter,
+  type Durability,
+  type TrimResult,
+  type WriterSettings,
+  lockPath,
+} from "./directory-writer.ts";
 import { Follower } from "./follower.ts";
-import type { AppendOptions, AppendedRange, DataOut, FileAppended, Log, LogCapabilities, LogStats } from "./log.ts";
+import type {
+  AppendBatchOptions,
+  AppendOptions,
+  AppendedRange,
+  DataOut,
+  FileAppended,
+  Log,
+  LogCapabilities,
+  LogStats,
+} from "./log.ts";
+import type { KeyLimits } from "./key-window.ts";
 import type { Manifest } from "./manifest.ts";
 import { type Recovered, ensureLog, recoverDirectory } from "./recover-directory.ts";
+import { type Retention, type RetentionStats, checkedRetention, checkHasTimes, protectWith } from "./retention.ts";
 import { RangeWaiter, RecordWaiter } from "./waiters.ts";
 
 /** Options of opening any log. */
@@ -55,8 +76,30 @@ export interface FileOpenOptions extends OpenOptions {
   readonly lock?: LockKind;
   /** The ids of a new log: `"v7"` (default) hold the time of the append; `"v4"` are the seed's, and leave it without times. */
   readonly ids?: "v7" | "v4";
+  /**
+   * How far back a key of `append` is known: among the last `records` records, as long as they are
+   * not older than `ms`, whichever ends first. Default 10 minutes and 100,000 records, which take up
+   * to 20 MB once keys are used.
+   */
+  readonly keyWindow?: { readonly ms?: number; readonly records?: number };
+  /** What the log need not keep. Default: everything stays until `trim`. */
+  readonly retention?: Retention;
   /** The machine to work on; for tests. */
   readonly machine?: Machine;
+}
+
+/** Counts of a directory log. */
+export interface FileLogStats extends LogStats {
+  /** There when the log was opened with `retention`. */
+  readonly retention?: RetentionStats;
+}
+
+/** Options of `trim`. */
+export interface TrimOptions {
+  /** The first record to keep. Left out: what the log's retention keeps. */
+  readonly before?: Position;
+  /** Remove also what a protected consumer has not acknowledged. Default false. */
+  readonly force?: boolean;
 }
 
 /** What opening a directory found and set right. */
@@ -72,6 +115,8 @@ export interface DirectoryRecovery extends RecoveryReport {
 type WithCodec<I, O> = { readonly codec: Codec<I, O> };
 type WithoutCodec = { readonly codec?: undefined };
 type AnyOptions = FileOpenOptions & { readonly codec?: Codec<unknown> | undefined };
+
+protectWith(lowestCheckpoint);
 
 const dayMs = 24 * 60 * 60 * 1000;
 const lockPollMs = 20;
@@ -99,6 +144,18 @@ function checkedSettings(options: AnyOptions): WriterSettings {
     ),
     durability,
     codec: codec?.name,
+    keyWindow: checkedKeyWindow(options.keyWindow),
+    retention: checkedRetention(options.retention),
+  };
+}
+
+function checkedKeyWindow(window: FileOpenOptions["keyWindow"]): KeyLimits {
+  if (window !== undefined && (typeof window !== "object" || window === null)) {
+    throw new TypeError(`keyWindow must be { ms, records }, got ${JSON.stringify(window)}`);
+  }
+  return {
+    ms: checkLimit(window?.ms, 10 * 60 * 1000, "keyWindow.ms", 1, Number.MAX_SAFE_INTEGER),
+    records: checkLimit(window?.records, 100_000, "keyWindow.records", 1, 10_000_000),
   };
 }
 
@@ -129,10 +186,13 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   /** What opening found and set right. */
   readonly recovery: DirectoryRecovery;
   readonly supports: LogCapabilities;
+  /** The name of the codec it was opened with; undefined for plain bytes. */
+  readonly codec: string | undefined;
   readonly #view: DirectoryWriter | Follower;
   readonly #codec: Codec<In, Out> | undefined;
   readonly #reading: Reading<Out>;
   readonly #machine: Machine;
+  readonly #consumers: FileConsumers<Out>;
   #closing: Promise<void> | undefined;
   #resets: ResetGate | undefined;
 
@@ -141,14 +201,25 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     view: DirectoryWriter | Follower,
     codec: Codec<In, Out> | undefined,
     recovery: DirectoryRecovery,
+    lock: LockKind = "kernel",
   ) {
     this.location = view.location;
     this.recovery = recovery;
-    this.supports = { sync: true, findById: view.manifest.idVersion === 7, dense: true, durability: "disk" };
+    this.supports = {
+      sync: true,
+      findById: view.manifest.idVersion === 7,
+      keys: view.manifest.idVersion === 7,
+      dense: true,
+      durability: "disk",
+    };
     this.#machine = machine;
     this.#view = view;
     this.#codec = codec;
-    this.#reading = new Reading(view, decoderOf(codec));
+    this.codec = codec?.name;
+    const decode = decoderOf(codec);
+    this.#reading = new Reading(view, decode);
+    const flush = view instanceof DirectoryWriter ? (): Promise<void> => view.flush() : undefined;
+    this.#consumers = new FileConsumers({ machine, view, decode, lock, flush });
   }
 
   /**
@@ -174,7 +245,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
         view.close();
         throw error;
       }
-      return new FileLog(machine, view, options.codec, readOnlyReport(view));
+      return new FileLog(machine, view, options.codec, readOnlyReport(view), options.lock);
     }
     prepareDirectory(machine, at, options);
     const lock = await waitForLock(machine, at, options);
@@ -215,8 +286,9 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     view: DirectoryWriter,
     codec: Codec<I, O> | undefined,
     recovery: DirectoryRecovery,
+    lock: LockKind | undefined,
   ): FileLog<I, O> {
-    return new FileLog<I, O>(machine, view, codec, recovery);
+    return new FileLog<I, O>(machine, view, codec, recovery, lock);
   }
 
   /** The first record that was not removed. */
@@ -239,13 +311,36 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    * before this returns, so the caller may reuse its buffer. Empty data is a record too. Records get
    * their seqs in the order of the calls.
    *
+   * With a `key` it may be repeated, by anybody, until somebody was told: the same key within the
+   * `keyWindow` gives the record that was appended first, with `duplicate: true`, also after a crash.
+   * Keys are known by the ids in the log, so what was removed from it is known as long as it stays
+   * open, and a `reset` forgets all. The first append with a key after an open reads the headers in
+   * the window, blocking: about a fifth of a second for 100,000 records.
+   *
+   * @example
+   * ```ts
+   * import { FileLog } from "seqlog";
+   *
+   * const log = await FileLog.open("./payments");
+   * const first = await log.append("7 EUR to Ann", { key: "payment 4711" });
+   * const again = await log.append("7 EUR to Ann", { key: "payment 4711" });
+   * console.log(again.seq === first.seq, again.id === first.id, again.duplicate);   // true true true
+   * await log.close();
+   * ```
+   *
    * @throws {TypeError} for data that is neither bytes nor well-formed text (or that the codec refuses); {RangeError} over `maxRecordBytes`
    * @throws SEQLOG_CLOSED, SEQLOG_READ_ONLY, SEQLOG_QUEUE_FULL, SEQLOG_CONFLICT, SEQLOG_NO_SPACE (undone; try again later), SEQLOG_POISONED
+   * @throws SEQLOG_KEY_REUSED when the key was used for other data; SEQLOG_UNSUPPORTED for a key in a log of version 4 ids
    */
   append(data: In, options?: AppendOptions): Promise<FileAppended> {
     return new Promise((resolve, reject) => {
       const writer = this.#writer();
       const expectedSeq = expectedSeqOf(options);
+      const key = options?.key;
+      if (key !== undefined) {
+        const encoded = this.#encode(data);
+        return writer.keys.add({ data: encoded, key, expectedSeq, isBlocking: false, resolve, reject });
+      }
       const waiter = new RecordWaiter(expectedSeq, writer, resolve, reject);
       writer.queue.add(this.#encode(data), waiter);
     });
@@ -257,7 +352,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    *
    * @throws as `append`; when the input is at fault nothing was appended
    */
-  appendBatch(data: readonly In[], options?: AppendOptions): Promise<AppendedRange> {
+  appendBatch(data: readonly In[], options?: AppendBatchOptions): Promise<AppendedRange> {
     return new Promise((resolve, reject) => this.#addAll(data, options, false, resolve, reject));
   }
 
@@ -270,25 +365,34 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   appendSync(data: In, options?: AppendOptions): FileAppended {
     return this.#blocking((resolve, reject) => {
       const writer = this.#writer();
-      const waiter = new RecordWaiter(expectedSeqOf(options), writer, resolve, reject);
+      const expectedSeq = expectedSeqOf(options);
+      const key = options?.key;
+      if (key !== undefined) {
+        const encoded = this.#encode(data);
+        return writer.keys.add({ data: encoded, key, expectedSeq, isBlocking: true, resolve, reject });
+      }
+      const waiter = new RecordWaiter(expectedSeq, writer, resolve, reject);
       writer.queue.add(this.#encode(data), waiter, true);
     });
   }
 
   /** Appends many records and blocks until they are durable. As `appendBatch`, not a transaction. */
-  appendBatchSync(data: readonly In[], options?: AppendOptions): AppendedRange {
+  appendBatchSync(data: readonly In[], options?: AppendBatchOptions): AppendedRange {
     return this.#blocking((resolve, reject) => this.#addAll(data, options, true, resolve, reject));
   }
 
   #addAll(
     data: readonly In[],
-    options: AppendOptions | undefined,
+    options: AppendBatchOptions | undefined,
     isBlocking: boolean,
     resolve: (range: AppendedRange) => void,
     reject: (error: Error) => void,
   ): void {
     const writer = this.#writer();
     if (!Array.isArray(data)) throw new TypeError(`appendBatch takes an array, got ${typeof data}`);
+    if ((options as AppendOptions | undefined)?.key !== undefined) {
+      throw new TypeError("appendBatch takes no key, which is one record's; append them one by one, each with its key");
+    }
     const expectedSeq = expectedSeqOf(options);
     const encoded: (Uint8Array | string)[] = [];
     // By index, which does not pass over holes.
@@ -324,6 +428,16 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   #encodeApart(data: In): Uint8Array | string {
     const encoded = this.#encode(data);
     return this.#codec === undefined || !(encoded instanceof Uint8Array) ? encoded : new Uint8Array(encoded);
+  }
+
+  /** Bytes accepted and not yet acknowledged, headers included; 0 in a log that was closed or is read-only. */
+  get pendingBytes(): number {
+    return this.#view instanceof DirectoryWriter ? this.#view.queue.pendingBytes : 0;
+  }
+
+  /** @internal The most that may be pending for `ready` not to wait. */
+  get roomyBytes(): number {
+    return this.#view instanceof DirectoryWriter ? this.#view.maxPendingBytes / 2 : 0;
   }
 
   /**
@@ -385,26 +499,86 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     return this.#reading.readBatches(options);
   }
 
-  /** Counts of what is there. */
-  async stats(): Promise<LogStats> {
+  /**
+   * Opens a durable consumer: a named reader that remembers what was done, in a file in the log's
+   * directory, also on a log that is open with `readOnly` beside its writer. One process at a time
+   * has a name open. What may be delivered twice, and when, is in docs/consumers.md.
+   *
+   * @throws {TypeError}, {RangeError} for a wrong name or option; SEQLOG_LOCKED when the name is open somewhere
+   * @throws SEQLOG_CHECKPOINT_MISMATCH when the log is not the one that the checkpoint is of; SEQLOG_TRIMMED when
+   * its next record was removed; SEQLOG_DAMAGED when it cannot be read; SEQLOG_IO, SEQLOG_NO_SPACE, SEQLOG_CLOSED
+   *
+   * @example
+   * ```ts
+   * import { openLog, text } from "seqlog";
+   *
+   * const log = await openLog("./jobs", { codec: text() });
+   * await log.append("send the invoice");
+   *
+   * const consumer = await log.consumer("mailer", { from: "start" });
+   * for await (const delivery of consumer) {
+   *   console.log(delivery.seq, delivery.data, delivery.attempt);
+   *   await delivery.ack(); // durable: this record is not delivered again
+   *   if (delivery.seq === log.nextSeq - 1) break;
+   * }
+   * await log.close();
+   * ```
+   */
+  consumer(name: string, options?: ConsumerOptions<Out>): Promise<Consumer<Out>> {
+    return this.#consumers.open(name, options);
+  }
+
+  /** Every consumer that has a checkpoint in this log, by name: where it stands, how far it is behind. */
+  consumers(): Promise<ConsumerInfo[]> {
+    return this.#consumers.list();
+  }
+
+  /**
+   * Sets where a consumer goes on that nobody has open, durably; makes one where there is none.
+   * Mends a checkpoint that is damaged, or of another log. @throws SEQLOG_LOCKED, SEQLOG_TRIMMED; {RangeError} past the end
+   */
+  seekConsumer(name: string, position: Position, options?: SeekOptions): Promise<ConsumerSeek> {
+    return this.#consumers.seek(name, position, options);
+  }
+
+  /** Forgets a consumer that nobody has open; resolves with whether there was one. @throws SEQLOG_LOCKED */
+  deleteConsumer(name: string): Promise<boolean> {
+    return this.#consumers.delete(name);
+  }
+
+  /** Counts of what is there; with `retention`, also what it cannot remove. */
+  async stats(): Promise<FileLogStats> {
     if (this.#closing !== undefined || this.#view.isClosed) throw closedError(this.location);
     await this.#view.refresh();
     const { segments } = this.#view;
     const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
     const { firstSeq, nextSeq } = this;
-    return { firstSeq, nextSeq, records: nextSeq - firstSeq, bytes, segments: segments.length };
+    const stats = { firstSeq, nextSeq, records: nextSeq - firstSeq, bytes, segments: segments.length };
+    const retention = this.#view instanceof DirectoryWriter ? this.#view.retention?.stats() : undefined;
+    return retention === undefined ? stats : { ...stats, retention };
   }
 
   /**
    * Removes whole segments from the front, as far as all their records lie before a position; never
-   * the one that is being written. Resolves with the number of records removed. Atomic under a crash.
+   * the one that is being written. Without `before` it removes what the `retention` of the log lets
+   * go. Resolves with the number of records removed, and what protected consumers held back of them;
+   * with `force` they hold back nothing. Atomic under a crash.
+   *
+   * @throws {TypeError} without `before`, when the log was opened with no limit of retention
    */
-  async trim(options: { readonly before: Position }): Promise<{ readonly removed: number }> {
+  async trim(options: TrimOptions = {}): Promise<TrimResult> {
     const writer = this.#writer();
+    const { force } = options;
+    if (options.before === undefined) {
+      if (writer.retention?.hasLimits === true) return writer.trim(writer.retention.dueSeq(), force);
+      throw new TypeError(
+        "trim without `before` removes what retention lets go, but the log was opened without a limit",
+      );
+    }
     const { generation } = writer;
     const seq = await resolvePosition(writer, options.before, "before", new AbortController().signal);
     if (this.#writer().generation !== generation) throw resetError(this.location, writer.generation);
-    return { removed: writer.trim(seq) };
+    return writer.trim(seq, force);
   }
 
   /**
@@ -415,7 +589,10 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   async reset(): Promise<void> {
     const writer = this.#writer();
     this.#resets ??= new ResetGate(writer.queue, (barrier) => writer.reset(barrier));
-    await this.#resets.run();
+    const done = this.#resets.run();
+    // In the same turn: what is appended from here on belongs to the new generation.
+    writer.keys.beginGeneration(done);
+    await done;
   }
 
   /**
@@ -449,9 +626,13 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   }
 
   async #close(): Promise<void> {
-    await this.#resets?.idle();
-    if (this.#view.isClosed) return;
-    await this.#view.close();
+    try {
+      // Their checkpoints are kept while the log can still be made durable.
+      if (this.#consumers.areOpen) await this.#consumers.close();
+    } finally {
+      await this.#resets?.idle();
+      if (!this.#view.isClosed) await this.#view.close();
+    }
   }
 
   /** As `close`, blocking. */
@@ -460,8 +641,12 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     if (this.#resets?.isRunning === true)
       throw new TypeError("closeSync while reset() is under way; await the reset first");
     this.#closing = Promise.resolve();
-    if (this.#view instanceof DirectoryWriter) this.#view.closeSync();
-    else this.#view.close();
+    try {
+      this.#consumers.closeSync();
+    } finally {
+      if (this.#view instanceof DirectoryWriter) this.#view.closeSync();
+      else this.#view.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -485,7 +670,7 @@ function noAnswer(): never {
   throw new Error("a blocking append ended without an answer");
 }
 
-function expectedSeqOf(options: AppendOptions | undefined): number {
+function expectedSeqOf(options: AppendBatchOptions | undefined): number {
   return options?.expectedSeq === undefined ? -1 : checkSeq(options.expectedSeq, "expectedSeq");
 }
 
@@ -526,6 +711,7 @@ function finishOpen(
   options: AnyOptions,
 ): FileLog<never, unknown> {
   checkCodec(recovered.manifest, settings.codec, directory);
+  checkHasTimes(settings.retention, recovered.manifest, directory);
   const { active, lastIdMs, rebuilt } = recovered;
   const records = active.nextSeq - recovered.manifest.firstSeq;
   const skew = lastIdMs === 0 ? 0 : machine.clock.now() - lastIdMs;
@@ -535,7 +721,8 @@ function finishOpen(
     ...(Math.abs(skew) > dayMs ? { clockSkewMs: skew } : {}),
   };
   const writer = new DirectoryWriter(machine, directory, lock, recovered, settings);
-  return FileLog.create(machine, writer, options.codec, recovery);
+  if (recoveryChannel.hasSubscribers) recoveryChannel.publish({ path: directory, ...recovery });
+  return FileLog.create(machine, writer, options.codec, recovery, options.lock);
 }
 
 function readOnlyReport(view: Follower): DirectoryRecovery {

@@ -8,6 +8,7 @@
 import type { Offset, Seq, SeqLike } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
 
 /** What an append resolves to. */
 export interface Appended {
@@ -17,6 +18,8 @@ export interface Appended {
   readonly id: string;
   /** The time in the id; an invalid Date in a log whose ids are of version 4. */
   readonly time: Date;
+  /** Whether nothing was appended now: the record was there, appended with the same key before. */
+  readonly duplicate: boolean;
 }
 
 /** What an append to a directory resolves to. */
@@ -34,10 +37,21 @@ export interface AppendedRange {
   readonly count: number;
 }
 
-/** Options of an append. */
-export interface AppendOptions {
-  /** Append only if the record gets this seq. @see SEQLOG_CONFLICT */
+/** Options of an append of many. */
+export interface AppendBatchOptions {
+  /** Append only if the first record gets this seq. @see SEQLOG_CONFLICT */
   readonly expectedSeq?: SeqLike;
+}
+
+/** Options of an append. */
+export interface AppendOptions extends AppendBatchOptions {
+  /**
+   * Names what is appended, in 1 to 1024 bytes of text or data: appended again with the same key, not
+   * long after, nothing is appended, and what was appended first is the answer, whatever
+   * `expectedSeq`. One that is still in flight is waited for, and its failure shared; then the key is
+   * free again. @see SEQLOG_KEY_REUSED, SEQLOG_UNSUPPORTED
+   */
+  readonly key?: string | Uint8Array;
 }
 
 /** What a log can do. */
@@ -49,6 +63,8 @@ export interface LogCapabilities {
    * take as long as reading the log, or be SEQLOG_UNSUPPORTED.
    */
   readonly findById: boolean;
+  /** Whether `append` takes a `key`; where it does not, one is SEQLOG_UNSUPPORTED. */
+  readonly keys: boolean;
   /**
    * Whether every seq from `firstSeq` up to `nextSeq` has a record. Where it is false there are
    * holes: `get` gives undefined for them, reads pass over them, and `stats().records` counts only records.
@@ -83,6 +99,8 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   readonly generation: number;
   /** What it can do. */
   readonly supports: LogCapabilities;
+  /** The name of its codec; undefined for plain bytes. */
+  readonly codec: string | undefined;
   /**
    * Appends one record; resolves when it is as durable as `supports.durability` says, and is there
    * for every read from then on. The data is copied before this returns. Empty data is a record.
@@ -98,7 +116,7 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
    *
    * @throws as `append`
    */
-  appendBatch(data: readonly In[], options?: AppendOptions): Promise<AppendedRange>;
+  appendBatch(data: readonly In[], options?: AppendBatchOptions): Promise<AppendedRange>;
   /** Resolves when there is room to append; a signal ends the wait with its reason. @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED */
   ready(signal?: AbortSignal): Promise<void>;
   /** Resolves when all that was appended before is acknowledged and durable. @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED */
@@ -124,6 +142,19 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   read(options?: ReadOptions): AsyncIterableIterator<LogRecord<Out>>;
   /** As `read`, in batches of at most `maxBytes` of data, or of one record. */
   readBatches(options?: ReadOptions & { readonly maxBytes?: number }): AsyncIterableIterator<RecordBatch<Out>>;
+  /**
+   * Opens a durable consumer: a named reader that remembers what was done. One process at a time has a name open.
+   *
+   * @throws {TypeError}, {RangeError} for a wrong name or option
+   * @throws SEQLOG_LOCKED, SEQLOG_CHECKPOINT_MISMATCH, SEQLOG_TRIMMED, SEQLOG_DAMAGED, SEQLOG_CLOSED
+   */
+  consumer(name: string, options?: ConsumerOptions<Out>): Promise<Consumer<Out>>;
+  /** Every consumer of this log, by name: where it stands, how far it is behind. @throws SEQLOG_CLOSED */
+  consumers(): Promise<ConsumerInfo[]>;
+  /** Sets where a consumer goes on that nobody has open, durably; makes one where there is none. @throws SEQLOG_LOCKED, SEQLOG_TRIMMED; {RangeError} past the end */
+  seekConsumer(name: string, position: Position, options?: SeekOptions): Promise<ConsumerSeek>;
+  /** Forgets a consumer that nobody has open; resolves with whether there was one. @throws SEQLOG_LOCKED */
+  deleteConsumer(name: string): Promise<boolean>;
   /** Counts of what is there. @throws SEQLOG_CLOSED */
   stats(): Promise<LogStats>;
   /**

@@ -154,6 +154,17 @@ export function* loadManifest(storage: Storage, directory: string): Plan<Manifes
   }
 }
 
+/**
+ * Whether `storeManifest` failed before it replaced anything, and without an fsync that failed: the
+ * old MANIFEST stands, and the disk can be trusted as before.
+ */
+export function isBeforeCommit(error: unknown): boolean {
+  if (SeqlogError.is(error, "SEQLOG_NO_SPACE")) return true;
+  if (!SeqlogError.is(error, "SEQLOG_IO")) return false;
+  const { path, syscall } = error.facts;
+  return path.endsWith("MANIFEST.tmp") && (syscall === "open" || syscall === "write" || syscall === "unlink");
+}
+
 /** Replaces MANIFEST, durably and as a whole. */
 export function storeManifest(storage: Storage, directory: string, manifest: Manifest): void {
   const path = manifestPath(directory);

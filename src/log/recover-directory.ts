@@ -81,6 +81,7 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
       const { segment, isIndexRight } = yield* checkSealed(storage, directory, manifest, name, next.base, draft);
       sealed.push(segment);
       if (isIndexRight) drafts.delete(name.base);
+      else draft.finish();
     }
     yield* checkActive(storage, directory, manifest, active);
     for (const draft of drafts.values()) draft.keep();

@@ -7,7 +7,7 @@ import { showAsPlain } from "../segment/show-as-plain.ts";
 import type { AppendedRange, FileAppended } from "./log.ts";
 
 /** The place and id of an appended record; id and time are made when they are asked for. */
-class AppendedRecord implements FileAppended {
+export class AppendedRecord implements FileAppended {
   readonly seq: Seq;
   readonly segment: string;
   readonly offset: Offset;
@@ -46,9 +46,14 @@ class AppendedRecord implements FileAppended {
     return new Uint8Array(view.buffer);
   }
 
+  /** Made of what was written now. */
+  get duplicate(): boolean {
+    return false;
+  }
+
   toJSON(): FileAppended {
-    const { seq, id, time, segment, offset } = this;
-    return { seq, id, time, segment, offset };
+    const { seq, id, time, duplicate, segment, offset } = this;
+    return { seq, id, time, duplicate, segment, offset };
   }
 }
 

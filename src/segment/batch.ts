@@ -9,7 +9,7 @@ import { longData, mostToSeal, sealRecords, writeEntries } from "../format/check
 import { crc32 } from "../format/crc32.ts";
 import { entryLength } from "../format/index-entry.ts";
 import { headerAt, headerLength, writeHeader, writeOwnOffset } from "../format/record.ts";
-import type { IdSource } from "../format/uuid.ts";
+import { type IdSource, idLength } from "../format/uuid.ts";
 import { asSeq } from "../numbers.ts";
 import { type BatchBuffer, acquireBuffer, maxBatchBytes, releaseBuffer } from "./buffer-pool.ts";
 
@@ -87,7 +87,6 @@ export class Batch {
     if (dataLength >= longData) {
       this.#seal(at);
       crc = crc32(plain, start, end);
-      this.#sealed = end;
     } else if (end - this.#sealed > mostToSeal) {
       this.#seal(at);
     }
@@ -95,6 +94,12 @@ export class Batch {
     ids.write(bytes, at + headerAt.id);
     this.starts.push(at);
     this.length = end;
+    if (dataLength >= longData) this.#sealed = end;
+  }
+
+  /** Gives the record that was added last the end of its id: all that is not its time. */
+  replaceIdEnd(bits: Uint8Array): void {
+    this.#buffer.plain.set(bits, (this.starts.at(-1) as number) + headerAt.id + idLength - bits.length);
   }
 
   /** Gives the records up to `end` the CRC of their data. */
@@ -156,6 +161,7 @@ export class Batch {
     const needed = this.starts.length * entryLength;
     if (entryScratch.length < needed) entryScratch = new Uint8Array(needed * 2);
     const entries = entryScratch.subarray(0, needed);
+    this.#seal(this.length);
     const { plain, view } = this.#buffer;
     writeEntries({ bytes: plain, view, starts: this.starts, end: this.length }, firstSeq, seed, kind, entries);
     return entries;

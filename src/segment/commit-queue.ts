@@ -88,8 +88,6 @@ export class CommitQueue {
   readonly #waiting: Batch[] = [];
   #inFlight: Batch | undefined;
   #isScheduled = false;
-  /** Whether the clock was read in this turn of the event loop. */
-  #hasTime = false;
   #pendingBytes = 0;
   /** Of the last batch: the next one is likely to be as long. */
   #lastLength = 0;
@@ -133,13 +131,20 @@ export class CommitQueue {
     return this.#inFlight !== undefined;
   }
 
-  /** Accepts one record. The waiter is told later, never before this returns. With `isBlocking` a `drainSync` follows. */
-  add(data: Uint8Array | string, waiter: Waiter, isBlocking = false): void {
+  /** The byte length of data that a user gave. Throws what is wrong with it. */
+  checkedLength(data: Uint8Array | string): number {
+    return checkedLength(data, this.#limits.maxRecordBytes);
+  }
+
+  /**
+   * Accepts one record. The waiter is told later, never before this returns. With `isBlocking` a
+   * `drainSync` follows. `idEnd` takes the place of the random bits of its id.
+   */
+  add(data: Uint8Array | string, waiter: Waiter, isBlocking = false, idEnd?: Uint8Array): void {
     const length = checkedLength(data, this.#limits.maxRecordBytes);
     this.#accept(headerLength + length, waiter.expectedSeq);
-    if (isBlocking) this.#ids.begin();
-    else this.#readClock();
-    this.#place(data, length, waiter);
+    this.#ids.begin();
+    this.#place(data, length, waiter, idEnd);
     if (!isBlocking) this.#schedule();
   }
 
@@ -170,9 +175,9 @@ export class CommitQueue {
         batch.add(data[i] as Uint8Array | string, length, this.#ids);
         bytes -= headerLength + length;
         waiter.count++;
+        this.#nextSeq++;
         i++;
       } while (i < data.length && this.#fits(batch, lengths[i] as number, room));
-      this.#nextSeq += waiter.count;
     }
     if (!isBlocking) this.#schedule();
   }
@@ -313,14 +318,6 @@ export class CommitQueue {
     );
   }
 
-  /** Once for all that is appended in one turn of the event loop, as its timers do: asking costs a tenth of an append. */
-  #readClock(): void {
-    if (this.#hasTime) return;
-    this.#hasTime = true;
-    this.#ids.begin();
-    process.nextTick(() => (this.#hasTime = false));
-  }
-
   #accept(length: number, expectedSeq: number): void {
     this.throwIfPoisoned();
     if (expectedSeq >= 0 && expectedSeq !== this.#nextSeq) throw conflictError(expectedSeq, this.#nextSeq);
@@ -336,9 +333,10 @@ export class CommitQueue {
     this.#accepted++;
   }
 
-  #place(data: Uint8Array | string, length: number, waiter: Waiter): void {
+  #place(data: Uint8Array | string, length: number, waiter: Waiter, idEnd: Uint8Array | undefined): void {
     const batch = this.#batchFor(headerLength + length, this.#lastLength);
     batch.add(data, length, this.#ids);
+    if (idEnd !== undefined) batch.replaceIdEnd(idEnd);
     batch.waiters.push(waiter);
     this.#nextSeq++;
   }

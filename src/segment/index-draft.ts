@@ -20,6 +20,7 @@ export class IndexDraft {
   readonly #path: string;
   readonly #base: number;
   #file: StorageFile | undefined;
+  #isFinished = false;
 
   /** @param path where it is to stand */
   constructor(storage: Storage, path: string, base: number, seed: number) {
@@ -38,18 +39,24 @@ export class IndexDraft {
     writeFullySync(this.#file, entries, (seq - this.#base) * entryLength);
   }
 
+  /** All entries are there: makes them durable and gives the descriptor back, since there may be many drafts. */
+  finish(): void {
+    if (this.#file === undefined) return;
+    this.#file.fsyncSync();
+    this.#close();
+    this.#isFinished = true;
+  }
+
   /** Puts it in its place, durable but for the name: that takes a sync of the directory. */
   keep(): void {
-    const file = this.#file;
-    if (file === undefined) return;
-    file.fsyncSync();
-    this.#close();
+    if (!this.#isFinished) return;
     this.#storage.renameSync(draftPath(this.#path), this.#path);
+    this.#isFinished = false;
   }
 
   /** Leaves no trace of one that was not kept. */
   discard(): void {
-    if (this.#file === undefined) return;
+    if (this.#file === undefined && !this.#isFinished) return;
     this.#close();
     try {
       this.#storage.unlinkSync(draftPath(this.#path));

@@ -74,13 +74,18 @@ export function resetError(location: string, generation: number): SeqlogError<"S
 /** Holds the segment of `seq`; when another process has just removed it, the view is brought up to date, and says so. */
 async function acquire(view: LogView, seq: number, generation: number): Promise<OpenSegment> {
   try {
-    return view.acquire(seq);
+    return acquireOf(view, seq, generation);
   } catch (error) {
     if (!SeqlogError.is(error, "SEQLOG_NOT_FOUND")) throw error;
     await view.refresh();
-    checkStillThere(view, generation);
-    return view.acquire(seq);
+    return acquireOf(view, seq, generation);
   }
+}
+
+/** The view may have come to another generation while the caller waited: its records are not those that are read. */
+function acquireOf(view: LogView, seq: number, generation: number): OpenSegment {
+  checkStillThere(view, generation);
+  return view.acquire(seq);
 }
 
 /** Forward from `range.from`, then on as records become durable, until the range ends or the log is closed. */
@@ -107,6 +112,8 @@ export async function* readForward(
   let place = { base: -1, offset: 0 };
   // What is being read while the caller looks at what was read before.
   let ahead: ReadAhead | undefined;
+  // Pieces that turned out not to be the next.
+  let astray: ReadAhead["fetched"][] = [];
   // The record that was found damaged once; twice is damage.
   let damagedAt = -1;
   try {
@@ -120,8 +127,11 @@ export async function* readForward(
         await view.changed(version, signal);
         continue;
       }
+      await Promise.all(astray);
+      astray = [];
       const read = await ahead?.fetched;
       ahead = undefined;
+      if (live && view.isClosed) return;
       const segment = await acquire(view, seq, generation);
       let run: Run;
       try {
@@ -143,7 +153,7 @@ export async function* readForward(
         const nextSeq = seq + run.starts.length;
         place = { base: segment.base, offset: run.chunk.position + run.end };
         if (ahead?.seq !== nextSeq) {
-          await ahead?.fetched;
+          if (ahead !== undefined) astray.push(ahead.fetched);
           ahead = readAhead(view, nextSeq, place, range.maxBytes, stop);
         }
       } catch (error) {
@@ -159,8 +169,8 @@ export async function* readForward(
       yield run;
     }
   } finally {
-    // Its descriptor is in use until then.
-    await ahead?.fetched;
+    // Their descriptors are in use until then.
+    await Promise.all([...astray, ahead?.fetched]);
   }
   signal.throwIfAborted();
 }

@@ -45,15 +45,18 @@ export interface Fetched {
 export function nextOf({ seq, wanted, chunk, entries }: Fetched): { seq: number; offset: number } | undefined {
   if (entries === undefined) return undefined;
   const end = chunk.position + chunk.bytes.length;
+  const offsetOf = (i: number): number => entryOffset(entries, i * entryLength);
   let lower = 0;
   let upper = Math.min(Math.floor(entries.byteLength / entryLength), wanted) - 1;
-  while (lower < upper) {
-    const middle = Math.ceil((lower + upper) / 2);
-    if (entryOffset(entries, middle * entryLength) <= end) lower = middle;
-    else upper = middle - 1;
+  // Only an entry behind these bytes tells where they end; at the end of a range there is none.
+  if (upper < 1 || offsetOf(upper) <= end) return undefined;
+  while (upper - lower > 1) {
+    const middle = Math.floor((lower + upper) / 2);
+    if (offsetOf(middle) <= end) lower = middle;
+    else upper = middle;
   }
-  const offset = lower === 0 ? end : entryOffset(entries, lower * entryLength);
-  return offset > chunk.position && offset < end ? { seq: seq + lower, offset } : undefined;
+  const offset = offsetOf(lower);
+  return lower > 0 && offset > chunk.position && offset < end ? { seq: seq + lower, offset } : undefined;
 }
 
 /** Larger data is checked in a stream before memory for it is taken. */
@@ -119,6 +122,7 @@ export class SegmentReader {
 
   /** The first half of `run`: reads, and looks at nothing. */
   *fetch(seq: number, offset: number, limit: ReadLimit, maxBytes: number, most: number): Plan<Fetched> {
+    if (offset > limit.end) throw damaged(this.#file.path, limit.end, "the records end here, before this one", seq);
     const length = Math.min(Math.max(maxBytes, 64), limit.end - offset);
     const wanted = Math.min(most, limit.nextSeq - seq);
     if (this.#index === undefined || wanted < 2) {

@@ -9,7 +9,7 @@ import { type Chunk, chunkOf, verifyChunk } from "./verify-chunk.ts";
 export interface WalkedRecords {
   readonly count: number;
   /** Where each starts, from where the walk began. */
-  readonly starts: ArrayLike<number>;
+  readonly starts: readonly number[];
   /** Their firm entries; the next walk may overwrite them. */
   readonly entries: Uint8Array;
   /** Where the last one ends, from where the walk began. */
@@ -26,7 +26,9 @@ const lastOfHeader = headerLength - 1;
  */
 export function walkWindow(chunk: Chunk, at: number, seq: number, seed: number, isOurs: boolean): WalkedRecords {
   const end = Math.min(chunk.bytes.length, at + windowLength);
-  const wasm = loadRecords();
+  // One that is longer is not copied only to be refused.
+  const isLong = end - at >= headerLength && chunk.view.getUint32(at, true) > windowLength - headerLength;
+  const wasm = isLong ? undefined : loadRecords();
   if (wasm !== undefined) return wasm.walk(chunk.bytes, at, end, chunk.position + at, seq, seed, isOurs);
   return walkPlainly(chunkOf(chunk.bytes.subarray(at, end), chunk.position + at), seq, seed, isOurs);
 }

@@ -117,10 +117,10 @@ describe("a second writer is 3", () => {
     expect(JSON.parse(asJson.stderr)).toMatchObject({
       error: { code: "SEQLOG_LOCKED", facts: { pid: holder.child.pid } },
     });
-    for (const command of [["repair"], ["rebuild-index"], ["reset", "--yes"]]) {
+    for (const command of [["repair"], ["rebuild-index"], ["reset", "--yes"], ["trim", "--before", "1"]]) {
       expect({ command, code: (await seqlog([...command, log])).code }).toEqual({ command, code: 3 });
     }
-    for (const command of [["cat"], ["tail"], ["stats"], ["verify"]]) {
+    for (const command of [["cat"], ["tail"], ["stats"], ["verify"], ["export"]]) {
       expect({ command, code: (await seqlog([...command, log])).code }).toEqual({ command, code: 0 });
     }
     holder.end();
@@ -137,11 +137,16 @@ test("help and version are 0, and every command has examples", async () => {
     "tail",
     "get",
     "stats",
+    "export",
+    "import",
+    "trim",
     "verify",
     "repair",
     "rebuild-index",
     "reset",
     "bench",
+    "completion",
+    "help",
     "demo",
   ];
   for (const command of commands) expect(text).toMatch(new RegExp(`^  ${command} `, "m"));

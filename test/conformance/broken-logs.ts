@@ -1,5 +1,12 @@
 /** Logs that break one rule each, and the case of the suite that must notice. */
-import { type Log, type LogRecord, type ReadOptions, SeqlogError } from "../../src/index.ts";
+import {
+  type Appended,
+  type AppendOptions,
+  type Log,
+  type LogRecord,
+  type ReadOptions,
+  SeqlogError,
+} from "../../src/index.ts";
 import { override } from "./targets.ts";
 
 /** A way to break a log. */
@@ -62,6 +69,20 @@ async function* decodedEagerly(records: AsyncIterable<LogRecord>): AsyncGenerato
   }
 }
 
+/** Keys as a program would add them by itself: in memory, once a record is acknowledged. */
+function rememberingKeys(log: Log): object {
+  const known = new Map<string, Appended>();
+  return {
+    async append(data: string, { key = "" }: { key?: string } = {}) {
+      const first = known.get(key);
+      if (first !== undefined) return override(first, { duplicate: true });
+      const appended = await log.append(data);
+      known.set(key, appended);
+      return appended;
+    },
+  };
+}
+
 /** A seq one greater, where a seq was given. */
 function oneMore<T>(position: T): T {
   return typeof position === "number" ? ((position + 1) as T) : position;
@@ -122,6 +143,32 @@ export const breaks: readonly Break[] = [
         if (expectedSeq === undefined || expectedSeq === nextSeq) return log.append(data);
         return log.append(data, { expectedSeq });
       },
+    }),
+  },
+  {
+    name: "keys are ignored",
+    case: "key: the same key gives the record that was appended first",
+    says: "the same key is a duplicate at once",
+    members: (log) => ({ append: (data: string) => log.append(data) }),
+  },
+  {
+    name: "a key is kept in memory alone",
+    case: "key: keys are known after a crash",
+    says: "the same key is a duplicate after a crash",
+    members: rememberingKeys,
+  },
+  {
+    name: "a key is known only when its record is acknowledged",
+    case: "key: of many that append with one key at the same time",
+    says: "one of many with one key is no duplicate",
+    members: rememberingKeys,
+  },
+  {
+    name: "the data of a key is not compared",
+    case: "key: a key with other data is SEQLOG_KEY_REUSED",
+    says: "other data with the key of an append in flight",
+    members: (log) => ({
+      append: (_data: string, options?: AppendOptions) => log.append("data", options),
     }),
   },
   {

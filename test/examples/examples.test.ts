@@ -40,7 +40,9 @@ const examples = findExamples();
 beforeAll(() => {
   mkdirSync(join(project, "node_modules"));
   symlinkSync(root, join(project, "node_modules", "seqlog"), "junction");
-  symlinkSync(join(root, "node_modules", "@types"), join(project, "node_modules", "@types"), "junction");
+  for (const name of ["@types", "pino"]) {
+    symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name), "junction");
+  }
   for (const { name, code } of examples) writeFileSync(join(project, `${name}.mts`), code);
   const compilerOptions = {
     strict: true,

@@ -52,16 +52,60 @@ test("it works by require", () => {
   expect(node(["--no-warnings", "b.cjs"])).toBe('{"hello":"world"}\n');
 });
 
+test("seqlog/pino works by import and by require, as a destination and by its name as a transport", () => {
+  const logs = `
+    const lines = destination({ path: "./lines" });
+    pino({ base: null, timestamp: false }, lines).info("here");
+    for (const { bytes } of [lines.log.getSync(0)]) console.log(Buffer.from(bytes).toString());
+    pino(pino.transport({ target: "seqlog/pino", options: { path: "./threaded" } })).info("there");`;
+  const said = '{"level":30,"msg":"here"}\n';
+  writeFileSync(
+    join(project, "p.mjs"),
+    `import pino from "pino"; import { destination } from "seqlog/pino"; ${logs} await lines.close();`,
+  );
+  expect(node(["p.mjs"])).toBe(said);
+  writeFileSync(
+    join(project, "p.cjs"),
+    `const pino = require("pino"); const { destination } = require("seqlog/pino"); ${logs.replaceAll("./", "./c-")}`,
+  );
+  expect(node(["--no-warnings", "p.cjs"])).toBe(said);
+  writeFileSync(
+    join(project, "q.mjs"),
+    `import { openLog } from "seqlog";
+     for (const path of ["./threaded", "./c-threaded", "./c-lines"]) console.log((await openLog(path)).nextSeq);`,
+  );
+  expect(node(["q.mjs"])).toBe("1\n1\n1\n");
+});
+
 test("its types compile under the strictest flags, without skipLibCheck", () => {
   writeFileSync(
     join(project, "c.mts"),
-    `import { json, openLog, type FileLog, type Log, type Offset, type Seq, SeqlogError } from "seqlog";
+    `import { binary, json, openLog, type Codec, type FileLog, type Log, type LogRecord, type Offset, type Seq, SeqlogError } from "seqlog";
+     import { toNodeReadable, toNodeWritable, toReadableStream, toWritableStream } from "seqlog";
+     import { destination } from "seqlog/pino";
+     import pino from "pino";
      const log: FileLog<{ a: number }> = await openLog("./typed", { codec: json<{ a: number }>() });
      const seq: Seq = (await log.append({ a: 1 })).seq;
      const a: number | undefined = log.getSync(seq)?.data.a;
      const plain: Log = await openLog("./plain");
      for await (const record of plain.read({ live: true })) { const bytes: Uint8Array = record.bytes; void bytes; break; }
      const offset: Offset = (await log.append({ a: 2 })).offset;
+     const bytes: FileLog<Uint8Array> = await openLog("./bytes", { codec: binary() });
+     // @ts-expect-error binary() takes no text
+     await bytes.append("text");
+     const lengths: Codec<string, number> = { name: "length", encode: (text) => text, decode: (bytes) => bytes.length };
+     const measured: Log<string, number> = await openLog("./measured", { codec: lengths });
+     for await (const { data } of measured.read()) { const length: number = data; void length; }
+     for await (const record of toNodeReadable(measured, { live: true })) { const r: LogRecord<number> = record; void r; break; }
+     const web: ReadableStream<LogRecord<number>> = toReadableStream(measured, { highWaterMark: 1024 });
+     const sink: WritableStream<string> = toWritableStream(measured);
+     toNodeWritable(plain, { highWaterMark: 1024 }).write("chunk");
+     // @ts-expect-error a stream too is not both
+     toNodeReadable(plain, { live: true, reverse: true });
+     pino(destination({ path: "./lines", mode: "buffered", segmentBytes: 4096 })).info("line");
+     // @ts-expect-error an unknown mode
+     destination({ path: "./lines", mode: "async" });
+     void web; void sink;
      // @ts-expect-error an offset is not a seq
      await log.get(offset);
      // @ts-expect-error a read is not both

@@ -1,6 +1,7 @@
 /** The WebAssembly is what its source says, and gives what the plain way gives, byte for byte. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { assembleRecords, codeModule } from "../../scripts/assemble-records.mjs";
@@ -10,7 +11,7 @@ import { entryLength, writeEntry } from "../../src/format/index-entry.ts";
 import { headerAt, headerLength, writeHeader } from "../../src/format/record.ts";
 import { createIdSourceV4 } from "../../src/format/uuid.ts";
 import { recordsCode } from "../../src/format/wasm/records-code.ts";
-import { loadRecords, windowLength } from "../../src/format/wasm/records-wasm.ts";
+import { loadRecords, tryToLoad, windowLength } from "../../src/format/wasm/records-wasm.ts";
 import { chunkOf } from "../../src/segment/verify-chunk.ts";
 import { walkPlainly, walkWindow } from "../../src/segment/walk-window.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
@@ -140,8 +141,25 @@ test("here it is WebAssembly that does it", () => {
   expect(loadRecords()).toBeDefined();
 });
 
+test("WebAssembly that has no room, or that counts wrongly, is not used", () => {
+  class Module {
+    readonly code = "any";
+  }
+  class NoRoom {
+    readonly exports: object = {};
+    constructor() {
+      throw new RangeError("WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance");
+    }
+  }
+  class Wrong {
+    readonly exports = { memory: { buffer: new ArrayBuffer(524_288) }, stopped: { value: 0 }, crc: () => 1 };
+  }
+  expect(tryToLoad({ Module, Instance: NoRoom })).toBeUndefined();
+  expect(tryToLoad({ Module, Instance: Wrong })).toBeUndefined();
+});
+
 test("a process without WebAssembly writes the same bytes, and reads and recovers them", () => {
-  const script = new URL("without-wasm.mjs", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("without-wasm.mjs", import.meta.url));
   const run = (flags: readonly string[]): string =>
     execFileSync(process.execPath, [...flags, script], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   const plain = JSON.parse(run(["--jitless"])) as { hasWasm: boolean };

@@ -2,9 +2,9 @@
  * The checksums of many records in one call to WebAssembly: a CRC-32 of a few hundred bytes costs less
  * there than the call to `zlib.crc32` alone (docs/performance.md, docs/decisions/0006-webassembly.md).
  * It sees copies of the bytes only, and there is always a way without it: where a process has no
- * WebAssembly (`node --jitless`), `loadRecords` gives undefined.
+ * WebAssembly (`node --jitless`) or no room for it (`ulimit -v`), `loadRecords` gives undefined.
  *
- * The memory is made once for the process and never grows; records.wat says what lies where.
+ * The memory is made once for each thread and never grows; records.wat says what lies where.
  */
 import { entryLength } from "../index-entry.ts";
 import { recordsCode } from "./records-code.ts";
@@ -19,12 +19,12 @@ export const windowLength: number = startsAt - windowAt;
 /** Slicing by so many bytes. */
 const slices = 16;
 
-/** What a walk through records found; the views are overwritten by the next call. */
+/** What a walk through records found. */
 interface WalkedWindow {
   readonly count: number;
   /** Where each record starts, from the start of the window. */
-  readonly starts: Uint32Array;
-  /** The firm index entries of these records. */
+  readonly starts: readonly number[];
+  /** The firm index entries of these records; a view that the next call overwrites. */
   readonly entries: Uint8Array;
   /** Where the last one ends. */
   readonly end: number;
@@ -61,28 +61,40 @@ interface Exports {
   walk(end: number, position: number, seq: number, seed: number, isOurs: number): number;
 }
 
-/** The part of WebAssembly that is used here; undefined in a process without it. */
-declare const WebAssembly:
-  | undefined
-  | {
-      readonly Module: new (code: Uint8Array) => object;
-      readonly Instance: new (module: object) => { readonly exports: object };
-    };
+/** The part of WebAssembly that is used here. */
+interface WebAssemblyPart {
+  readonly Module: new (code: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: object };
+}
+
+declare const WebAssembly: WebAssemblyPart | undefined;
 
 let loaded: RecordsWasm | "none" | undefined;
 
-/** The compiled code, made when it is first asked for; undefined where the process has no WebAssembly. */
+/** The compiled code, made when it is first asked for; undefined where the process cannot have it. */
 export function loadRecords(): RecordsWasm | undefined {
-  loaded ??= typeof WebAssembly === "undefined" ? "none" : instantiate(WebAssembly);
+  loaded ??= (typeof WebAssembly === "undefined" ? undefined : tryToLoad(WebAssembly)) ?? "none";
   return loaded === "none" ? undefined : loaded;
 }
 
-function instantiate({ Module, Instance }: NonNullable<typeof WebAssembly>): RecordsWasm {
+/** Undefined where it cannot be compiled, has no room (V8 reserves gigabytes of addresses for a memory), or is wrong. */
+export function tryToLoad(webAssembly: WebAssemblyPart): RecordsWasm | undefined {
+  try {
+    return instantiate(webAssembly);
+  } catch {
+    return undefined;
+  }
+}
+
+function instantiate({ Module, Instance }: WebAssemblyPart): RecordsWasm | undefined {
   const instance = new Instance(new Module(Buffer.from(recordsCode, "base64")));
-  const { memory, stopped, seal, entries, walk } = instance.exports as Exports;
+  const { memory, stopped, crc, seal, entries, walk } = instance.exports as Exports;
   const all = new Uint8Array(memory.buffer);
-  const starts = new Uint32Array(memory.buffer, startsAt, windowLength / 32);
-  fillTables(new Int32Array(memory.buffer, 0, slices * 256));
+  // The processor may order bytes as it likes; WebAssembly's memory is little-endian.
+  const view = new DataView(memory.buffer);
+  fillTables(view);
+  all.set(Buffer.from("123456789"), windowAt);
+  if (~crc(windowAt, windowAt + 9, -1) >>> 0 !== 0xcbf43926) return undefined;
   const copyIn = (bytes: Uint8Array, start: number, end: number): number => {
     all.set(bytes.subarray(start, end), windowAt);
     return windowAt + end - start;
@@ -101,7 +113,7 @@ function instantiate({ Module, Instance }: NonNullable<typeof WebAssembly>): Rec
       const count = walk(copyIn(bytes, start, end), position, firstSeq, seed, isOurs ? 1 : 0);
       return {
         count,
-        starts: starts.subarray(0, count),
+        starts: startsOf(view, count),
         entries: all.subarray(entriesAt, entriesAt + count * entryLength),
         end: stopped.value,
       };
@@ -109,15 +121,21 @@ function instantiate({ Module, Instance }: NonNullable<typeof WebAssembly>): Rec
   };
 }
 
-/** `table[256 * k + b]` is the CRC of byte b followed by k zero bytes. */
-function fillTables(table: Int32Array): void {
+function startsOf(view: DataView, count: number): number[] {
+  const starts: number[] = [];
+  for (let i = 0; i < count; i++) starts.push(view.getUint32(startsAt + 4 * i, true));
+  return starts;
+}
+
+/** Word `256 * k + b` is the CRC of byte b followed by k zero bytes. */
+function fillTables(view: DataView): void {
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-    table[byte] = crc;
+    view.setInt32(4 * byte, crc, true);
   }
-  for (let at = 256; at < table.length; at++) {
-    const before = table[at - 256] as number;
-    table[at] = (before >>> 8) ^ (table[before & 255] as number);
+  for (let at = 256; at < slices * 256; at++) {
+    const before = view.getInt32(4 * (at - 256), true);
+    view.setInt32(4 * at, (before >>> 8) ^ view.getInt32(4 * (before & 255), true), true);
   }
 }

@@ -9,6 +9,7 @@ import type { ConformanceTarget } from "./conformance-target.ts";
 import { crashCases } from "./crash-cases.ts";
 import { endOfReadCases } from "./end-of-read-cases.ts";
 import { expectedSeqCases } from "./expected-seq-cases.ts";
+import { keyCases } from "./key-cases.ts";
 import { liveCases } from "./live-cases.ts";
 import { lookUpCases } from "./look-up-cases.ts";
 import { pendingCases } from "./pending-cases.ts";
@@ -37,6 +38,7 @@ const themes: Readonly<Record<string, readonly CaseBody[]>> = {
   append: appendCases,
   appendBatch: batchCases,
   expectedSeq: expectedSeqCases,
+  key: keyCases,
   pending: pendingCases,
   "look-up": lookUpCases,
   read: readCases,

@@ -1,0 +1,557 @@
+/**
+ * A consumer of a directory log: hands records out, takes acknowledgements, and keeps the place.
+ *
+ * Invariants (docs/consumers.md says what they mean for programs):
+ * - The position is the first record that is not acknowledged; it never goes back but by `seek`, and
+ *   what is kept of it never passes the mark. So no record is skipped by any crash.
+ * - A record is acknowledged by `ack`, by a filter that leaves it out, or by being durable in the
+ *   dead-letter log; by nothing else.
+ * - At most `maxInFlight` records lie between the checkpoint on disk (with `"every"`; else the
+ *   position) and the last one that was delivered: that bounds memory, and what is delivered twice.
+ * - One loop or run at a time. Records that are due again go before new ones, lowest seq first.
+ * - Whoever holds this holds the lock of its name.
+ */
+import { type DeliveryMessage, deliveryChannel } from "../diagnostics.ts";
+import { SeqlogError } from "../errors.ts";
+import { parseId } from "../format/uuid.ts";
+import type {
+  Checkpoint,
+  Consumer,
+  ConsumerInfo,
+  Delivery,
+  DeliveryHandler,
+  RunOptions,
+} from "../log/consumer-contract.ts";
+import { type Seq, asSeq } from "../numbers.ts";
+import { LogRecord, type Run } from "../segment/log-record.ts";
+import type { Position } from "../segment/positions.ts";
+import type { WriterLock } from "../storage/writer-lock.ts";
+import { checkCheckpoint } from "./check-checkpoint.ts";
+import type { CheckpointFile } from "./checkpoint-file.ts";
+import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
+import type { ConsumerSettings } from "./consumer-settings.ts";
+import { bury, deadLetterOf } from "./dead-letter.ts";
+import type { DurableMark } from "./durable-mark.ts";
+import { Entry, type Source, alone, entryState, idBeforeIndex } from "./entry.ts";
+import { Feed, type Place } from "./feed.ts";
+import { HandlerRun } from "./handler-run.ts";
+import { InFlight } from "./in-flight.ts";
+import { lagOf } from "./lag.ts";
+import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
+import { PositionKeeper } from "./position-keeper.ts";
+import { seekPlace } from "./seek-place.ts";
+import { Wake } from "./wake.ts";
+
+/** What `openConsumer` has found and made. */
+export interface OpenedConsumer {
+  readonly name: string;
+  readonly lock: WriterLock;
+  readonly file: CheckpointFile;
+  readonly checkpoint: Checkpoint;
+  /** Whether the id in the checkpoint is still to be held against the log. */
+  readonly mustCheck: boolean;
+  readonly mark: DurableMark;
+  /** Called once, when the consumer lets go of its name. */
+  readonly released: () => void;
+}
+
+/** One open consumer. */
+export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
+  readonly name: string;
+  readonly #log: ConsumedLog<Out>;
+  readonly #settings: ConsumerSettings<Out>;
+  readonly #lock: WriterLock;
+  readonly #mark: DurableMark;
+  readonly #released: () => void;
+  readonly #keeper: PositionKeeper;
+  readonly #inFlight: InFlight;
+  #generation: number;
+  #logId: string;
+  #feed: Feed;
+  /** The checkpoint it was opened with, as long as the log does not reach so far that it could be checked. */
+  #unchecked: Checkpoint | undefined;
+  /** Records to be delivered again now, lowest seq first; some may be done meanwhile. */
+  #due: Entry[] = [];
+  /** Records on their way into the dead letters. */
+  readonly #burials = new Set<Promise<void>>();
+  #redeliveries = 0;
+  /** The loop or run under way: resolves at its end. */
+  #using: Promise<void> | undefined;
+  #isHandling = false;
+  /** What ends the loop or run. */
+  #failure: { readonly error: unknown } | undefined;
+  /** The checkpoint could not be kept: nothing goes on before the consumer is opened again. */
+  #broken: Error | undefined;
+  /** Whether somebody listens to the channel of deliveries; asked when more is read. */
+  #isTold = deliveryChannel.hasSubscribers;
+  readonly #wake = new Wake();
+  /** The feed that is reading on. */
+  #loading: Feed | undefined;
+  /** How far the filter is known to have left records out. */
+  #filteredTo = 0;
+  /** The log was closed: there is nothing to come. */
+  #isAtEnd = false;
+  /** Nothing is delivered any more. */
+  #isClosing = false;
+  /** The name is free: nothing counts any more. */
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(log: ConsumedLog<Out>, settings: ConsumerSettings<Out>, opened: OpenedConsumer) {
+    const { checkpoint } = opened;
+    this.name = opened.name;
+    this.#log = log;
+    this.#settings = settings;
+    this.#lock = opened.lock;
+    this.#mark = opened.mark;
+    this.#released = opened.released;
+    this.#generation = checkpoint.generation;
+    this.#logId = checkpoint.logId;
+    this.#inFlight = new InFlight(log.machine.clock, settings.ackWaitMs, (entry) => this.#expired(entry));
+    this.#keeper = new PositionKeeper(
+      {
+        position: () => this.#checkpoint(),
+        written: () => this.wake(),
+        failed: (error) => {
+          this.#broken = error;
+          this.wake();
+        },
+      },
+      log,
+      opened.mark,
+      opened.file,
+      settings,
+    );
+    this.#unchecked = opened.mustCheck ? checkpoint : undefined;
+    this.#feed = this.#feedFrom({
+      generation: checkpoint.generation,
+      seq: checkpoint.nextSeq,
+      beforeId: checkpoint.lastId === null ? null : parseId(checkpoint.lastId),
+    });
+  }
+
+  get logId(): string {
+    return this.#logId;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The log's directory. */
+  get location(): string {
+    return this.#log.view.location;
+  }
+
+  get nextSeq(): Seq {
+    return asSeq(this.#inFlight.first?.seq ?? this.#feed.seq);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.undone;
+  }
+
+  get redeliveries(): number {
+    return this.#redeliveries;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Delivery<Out>> {
+    const stop = { isStopped: false };
+    const deliveries = this.#deliveries(stop);
+    return {
+      next: () => deliveries.next(),
+      return: async () => {
+        stop.isStopped = true;
+        this.wake();
+        return await deliveries.return(undefined);
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  async *#deliveries(stop: { readonly isStopped: boolean }): AsyncGenerator<Delivery<Out>, undefined> {
+    const leave = this.#enter();
+    try {
+      for (;;) {
+        if (stop.isStopped || this.#isClosing) return undefined;
+        this.throwIfFailed();
+        const delivery = this.take(false);
+        if (delivery !== undefined) yield delivery;
+        else if (this.hasEnded) return undefined;
+        else await this.wait();
+      }
+    } finally {
+      await leave();
+    }
+  }
+
+  async run(handler: DeliveryHandler<Out>, options: RunOptions = {}): Promise<void> {
+    const { store, retry } = this.#settings;
+    const run = new HandlerRun<Out>(this, handler, options, retry);
+    if (run.concurrency > 1 && store !== undefined && store.save === undefined) {
+      throw new TypeError("a store without save() works at concurrency 1 alone: a later checkpoint would skip records");
+    }
+    const leave = this.#enter();
+    this.#isHandling = true;
+    try {
+      await run.run();
+    } finally {
+      this.#isHandling = false;
+      await leave();
+    }
+  }
+
+  /** Begins a loop or run; the function returned ends it and gives back what was not acknowledged. */
+  #enter(): () => Promise<void> {
+    if (this.#isClosing) throw this.#closedError();
+    if (this.#using !== undefined) {
+      throw new TypeError(`the consumer ${JSON.stringify(this.name)} is in use: one loop or run at a time`);
+    }
+    let ended!: () => void;
+    this.#using = new Promise((resolve) => (ended = resolve));
+    this.#failure = undefined;
+    this.#isAtEnd = false;
+    // From here on the feed follows the log, which holds the process: somebody waits.
+    this.#load(this.#feed);
+    return async () => {
+      const { seq, beforeId } = this.#nextPlace();
+      const feed = this.#feed;
+      this.#feed = this.#feedFrom({ generation: this.#generation, seq, beforeId });
+      for (const entry of this.#inFlight.pending()) if (entry.state !== entryState.burying) this.#makeDue(entry);
+      this.#using = undefined;
+      await feed.stop();
+      ended();
+    };
+  }
+
+  /** Whether nothing more will come: the log or this consumer was closed. */
+  get hasEnded(): boolean {
+    return this.#isClosing || this.#isAtEnd;
+  }
+
+  /** For the loop and the run: what went wrong beside them. */
+  throwIfFailed(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Resolves when something may have changed since `take` was called last. For one caller. */
+  wait(): Promise<void> {
+    return this.#wake.wait();
+  }
+
+  /** Something changed. */
+  wake(): void {
+    this.#wake.call();
+  }
+
+  /**
+   * The next delivery, if there is one now; else what is needed for it is under way.
+   * @param inOrder nothing is delivered past a record that is not done
+   */
+  take(inOrder: boolean): LogDelivery<Out> | undefined {
+    this.#wake.look();
+    if (this.hasEnded) return undefined;
+    const inFlight = this.#inFlight;
+    if (inFlight.size > 0) {
+      if (inOrder) {
+        const first = inFlight.first as Entry;
+        return first.state === entryState.due ? this.#hand(first) : undefined;
+      }
+      for (let entry = this.#due.shift(); entry !== undefined; entry = this.#due.shift()) {
+        if (entry.state === entryState.due) return this.#hand(entry);
+      }
+    }
+    const { filter, maxInFlight, maxInFlightBytes } = this.#settings;
+    const feed = this.#feed;
+    while (feed.left > 0) {
+      if (inFlight.size + this.#keeper.unwritten >= maxInFlight || inFlight.bytes >= maxInFlightBytes) return undefined;
+      const source = feed.source as Source;
+      const { index } = feed;
+      if (filter === undefined) {
+        feed.take();
+        return this.#handNew(new Entry(source, index));
+      }
+      const isWanted = filter(new LogRecord(source.run, index, this.#log.decode));
+      feed.take();
+      if (isWanted) return this.#handNew(new Entry(alone(source, index), 0));
+    }
+    // What the filter left out of this run is behind the consumer now.
+    if (filter !== undefined && inFlight.size === 0 && feed.seq > this.#filteredTo) {
+      this.#filteredTo = feed.seq;
+      this.#keeper.advance(1);
+    }
+    this.#load(feed);
+    return undefined;
+  }
+
+  #handNew(entry: Entry): LogDelivery<Out> {
+    this.#inFlight.add(entry);
+    return this.#hand(entry);
+  }
+
+  #hand(entry: Entry): LogDelivery<Out> {
+    this.#inFlight.hand(entry);
+    if (entry.attempt > 1) this.#redeliveries++;
+    if (this.#isTold) this.#tell(entry, "delivered");
+    return new LogDelivery(entry, this.#log.decode, this);
+  }
+
+  #tell({ seq, attempt }: Entry, outcome: DeliveryMessage["outcome"]): void {
+    deliveryChannel.publish({ path: this.location, consumer: this.name, seq, attempt, outcome });
+  }
+
+  #load(feed: Feed): void {
+    if (this.#loading === feed) return;
+    this.#loading = feed;
+    const loaded = (isMore: boolean): void => {
+      if (this.#loading === feed) this.#loading = undefined;
+      this.#isTold = deliveryChannel.hasSubscribers;
+      if (feed === this.#feed && !isMore) this.#isAtEnd = true;
+      this.wake();
+    };
+    feed.load().then(loaded, (error: unknown) => {
+      if (this.#loading === feed) this.#loading = undefined;
+      if (feed === this.#feed) this.#failure = { error };
+      this.wake();
+    });
+  }
+
+  ack(entry: Entry): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (entry.state === entryState.void || this.#isClosed) return Promise.reject(this.#closedError());
+    this.settle(entry);
+    const { first } = this.#inFlight;
+    // Behind a record that is not done, no checkpoint can hold it.
+    const isAhead = first !== undefined && entry.seq > first.seq;
+    return isAhead ? Promise.resolve() : this.#keeper.saved();
+  }
+
+  /** The record is done. */
+  settle(entry: Entry, outcome: "acknowledged" | "dead-lettered" = "acknowledged"): void {
+    if (entry.state >= entryState.done) return;
+    if (this.#isTold) this.#tell(entry, outcome);
+    const moved = this.#inFlight.settle(entry);
+    if (moved > 0) this.#keeper.advance(moved);
+    this.wake();
+  }
+
+  nack(entry: Entry, delayMs: number, error: unknown): void {
+    if (entry.state !== entryState.out || this.#isClosed) return;
+    this.retry(entry, error, delayMs);
+  }
+
+  extend(entry: Entry, ms: number): void {
+    if (entry.state === entryState.out) this.#inFlight.extend(entry, ms);
+  }
+
+  /**
+   * The record failed: it goes to the dead letters when it was tried often enough, else it is
+   * delivered again after a wait. False when it was tried often enough and there is no such log;
+   * then it waits all the same.
+   */
+  retry(entry: Entry, error: unknown, delayMs: number, isExpired = false): boolean {
+    const { deadLetter, retry } = this.#settings;
+    entry.failure = error;
+    if (this.#isTold) this.#tell(entry, isExpired ? "expired" : "refused");
+    const isLast = entry.attempt >= retry.attempts;
+    if (isLast && deadLetter !== undefined) {
+      const burial = this.#bury(entry).finally(() => this.#burials.delete(burial));
+      this.#burials.add(burial);
+      return true;
+    }
+    if (delayMs === 0) this.#makeDue(entry);
+    else {
+      this.#inFlight.take(entry, entryState.waiting);
+      // Whoever waits for the delivery holds the process.
+      entry.cancel = this.#log.machine.clock.after(delayMs, () => this.#makeDue(entry), { keepAlive: false });
+    }
+    return !isLast;
+  }
+
+  #makeDue(entry: Entry): void {
+    entry.cancel?.();
+    entry.cancel = undefined;
+    entry.controller = undefined;
+    if (entry.state === entryState.due) return;
+    this.#inFlight.take(entry, entryState.due);
+    const at = this.#due.findIndex((other) => other.seq > entry.seq);
+    this.#due.splice(at < 0 ? this.#due.length : at, 0, entry);
+    this.wake();
+  }
+
+  async #bury(entry: Entry): Promise<void> {
+    const { deadLetter } = this.#settings;
+    if (deadLetter === undefined) return;
+    this.#inFlight.take(entry, entryState.burying);
+    const { seq, id, time, bytes } = new LogRecord(entry.source.run, entry.index, this.#log.decode);
+    const at = Number.isNaN(time.getTime()) ? null : time.toISOString();
+    const origin = { log: this.#logId, consumer: this.name, seq, id, time: at };
+    const { attempt: attempts, failure: error } = entry;
+    try {
+      await bury(deadLetter, deadLetterOf({ origin, attempts, error, bytes }, this.#log.view.manifest.codec));
+    } catch (failure) {
+      if (entry.state !== entryState.burying) return;
+      this.#failure = { error: failure };
+      this.#makeDue(entry);
+      return;
+    }
+    // A seek or close while it was written gave it back; then it may be buried twice.
+    if (entry.state === entryState.burying) this.settle(entry, "dead-lettered");
+    this.wake();
+  }
+
+  #expired(entry: Entry): void {
+    const message = `record ${entry.seq} was not acknowledged within ${this.#settings.ackWaitMs} ms`;
+    const error = new DOMException(message, "TimeoutError");
+    if (entry.controller === undefined) {
+      this.retry(entry, error, 0, true);
+      return;
+    }
+    // Its handler is told; the record is not handled twice at the same time.
+    entry.deadline = Infinity;
+    entry.controller.abort(error);
+  }
+
+  #feedFrom(place: Place): Feed {
+    return new Feed(this.#log.view, place, (run) => this.#admit(run));
+  }
+
+  /** Before records of a run are delivered. */
+  async #admit(run: Run): Promise<void> {
+    if (this.#unchecked !== undefined) {
+      await checkCheckpoint(this.#log.view, this.name, this.#unchecked, false);
+      this.#unchecked = undefined;
+    }
+    const { store } = this.#settings;
+    // Their own transaction takes the checkpoint past a record as soon as they have it.
+    if (store !== undefined && store.save === undefined) await this.#mark.reach(run.firstSeq + run.starts.length);
+  }
+
+  /** The next record that was never delivered, and the id before it. */
+  #nextPlace(): { readonly seq: number; readonly beforeId: Uint8Array | null } {
+    const feed = this.#feed;
+    const { seq, source } = feed;
+    const before = source === undefined ? feed.start.beforeId : idBeforeIndex(source, feed.index);
+    return { seq, beforeId: before === null ? null : before.slice() };
+  }
+
+  #checkpoint(): Checkpoint {
+    const first = this.#inFlight.first;
+    const { seq, beforeId } =
+      first === undefined ? this.#nextPlace() : { seq: first.seq, beforeId: idBeforeIndex(first.source, first.index) };
+    const { manifest } = this.#log.view;
+    return { ...checkpointOf(manifest, seq, beforeId), logId: this.#logId, generation: this.#generation };
+  }
+
+  async seek(position: Position): Promise<void> {
+    if (this.#isClosing) throw this.#closedError();
+    if (this.#broken !== undefined) throw this.#broken;
+    const { store } = this.#settings;
+    if (store !== undefined && store.save === undefined) {
+      throw new TypeError(
+        "seek cannot change a store without save(); change the checkpoint in the database, and open the consumer again",
+      );
+    }
+    const { view } = this.#log;
+    const place = await seekPlace(this.#log, position, "position", this.#mark);
+    if (this.#isClosing) throw this.#closedError();
+    const old = this.#feed;
+    this.#inFlight.clear();
+    this.#due = [];
+    this.#generation = place.generation;
+    this.#logId = view.manifest.logId;
+    this.#unchecked = undefined;
+    this.#feed = this.#feedFrom(place);
+    this.#filteredTo = place.seq;
+    this.#keeper.advance(1);
+    this.wake();
+    await old.stop();
+    await this.#keeper.flush();
+  }
+
+  async info(): Promise<ConsumerInfo> {
+    const { nextSeq, name, inFlight, redeliveries, generation } = this;
+    const { view } = this.#log;
+    await view.refresh();
+    const isSame = generation === view.generation;
+    const lag = isSame && nextSeq >= view.firstSeq ? await lagOf(this.#log, nextSeq) : undefined;
+    const problem = isSame ? undefined : `it is of generation ${generation}, the log is generation ${view.generation}`;
+    return { name, nextSeq, lag, isActive: !this.#isClosing, inFlight, redeliveries, problem };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#beginClose();
+    // A handler that never ends, or that waits for this very close, holds it no longer than its record.
+    if (this.#isHandling || this.#burials.size > 0) await this.#within(this.#settled(), this.#settings.ackWaitMs);
+    try {
+      await this.#feed.stop();
+      // What could not be kept was told to the loop, and to those who acknowledged.
+      if (this.#broken === undefined) await this.#keeper.close();
+      else this.#keeper.stop();
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Resolves when no handler runs any more, and no record is on its way into the dead letters. */
+  async #settled(): Promise<void> {
+    if (this.#isHandling) await this.#using;
+    await Promise.all(this.#burials);
+  }
+
+  /** As `close`, blocking: handlers are not waited for. */
+  closeSync(): void {
+    if (this.#closing !== undefined) return;
+    this.#closing = Promise.resolve();
+    this.#beginClose();
+    void this.#feed.stop();
+    try {
+      if (this.#broken === undefined) this.#keeper.closeSync();
+      else this.#keeper.stop();
+    } finally {
+      this.#release();
+    }
+  }
+
+  #beginClose(): void {
+    this.#isClosing = true;
+    this.wake();
+  }
+
+  #release(): void {
+    this.#isClosed = true;
+    this.#inFlight.clear();
+    this.#lock.release();
+    this.#released();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #within(promise: Promise<unknown>, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#log.machine.clock.after(ms, resolve, { keepAlive: true });
+      void promise.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #closedError(): SeqlogError<"SEQLOG_CLOSED"> {
+    return new SeqlogError(
+      "SEQLOG_CLOSED",
+      `${this.location}: the consumer ${JSON.stringify(this.name)} was closed, or went elsewhere; the record is delivered again`,
+      { path: this.location },
+    );
+  }
+}

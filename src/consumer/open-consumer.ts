@@ -1,0 +1,84 @@
+/**
+ * Opens a consumer: lock, checkpoint, check, a fresh checkpoint file; in this order, so that nothing
+ * is looked at that another holder may still change, and nothing is delivered before the position is
+ * durable (else a consumer that begins at the end would skip, after a crash, what came meanwhile).
+ */
+import { SeqlogError } from "../errors.ts";
+import type { Checkpoint } from "../log/consumer-contract.ts";
+import { closedError } from "../segment/read-range.ts";
+import { run } from "../storage/plan.ts";
+import { checkCheckpoint, checkedCheckpoint } from "./check-checkpoint.ts";
+import { CheckpointFile, readCheckpoint } from "./checkpoint-file.ts";
+import type { StoredCheckpoint } from "./checkpoint-slot.ts";
+import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
+import { type ConsumerPaths, lockConsumer } from "./consumer-paths.ts";
+import type { ConsumerSettings } from "./consumer-settings.ts";
+import { DurableMark } from "./durable-mark.ts";
+import { LogConsumer } from "./log-consumer.ts";
+import { seekPlace } from "./seek-place.ts";
+
+/** Opens the consumer of this name; `released` is called when it lets go of it. */
+export async function openConsumer<Out>(
+  log: ConsumedLog<Out>,
+  paths: ConsumerPaths,
+  settings: ConsumerSettings<Out>,
+  released: (consumer: LogConsumer<Out>) => void,
+): Promise<LogConsumer<Out>> {
+  const { machine, view } = log;
+  const { name } = paths;
+  const lock = lockConsumer(machine, paths, log.lock);
+  let file: CheckpointFile | undefined;
+  try {
+    const mark = new DurableMark(log);
+    await view.refresh();
+    const stored = await storedIn(log, paths, settings);
+    const kept = settings.store === undefined ? stored?.checkpoint : await loadFrom(settings.store);
+    const checkpoint = kept ?? (await firstCheckpoint(log, settings, mark));
+    const isChecked = kept === undefined || (await checkCheckpoint(view, name, checkpoint, log.flush !== undefined));
+    if (kept === undefined) await settings.store?.save?.(checkpoint);
+    if (view.isClosed) throw closedError(view.location);
+    file = CheckpointFile.begin(machine.storage, paths, checkpoint, stored?.counter ?? 0);
+    const consumer: LogConsumer<Out> = new LogConsumer(log, settings, {
+      name,
+      lock,
+      file,
+      checkpoint,
+      mustCheck: !isChecked,
+      mark,
+      released: () => released(consumer),
+    });
+    return consumer;
+  } catch (error) {
+    file?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+/** What the file says. With a store it is only a mirror, so that it may be damaged. */
+async function storedIn(
+  { machine }: ConsumedLog<unknown>,
+  paths: ConsumerPaths,
+  { store }: ConsumerSettings<never>,
+): Promise<StoredCheckpoint | undefined> {
+  try {
+    return await run(readCheckpoint(machine.storage, paths));
+  } catch (error) {
+    if (store !== undefined && SeqlogError.is(error, "SEQLOG_DAMAGED")) return undefined;
+    throw error;
+  }
+}
+
+async function loadFrom(store: NonNullable<ConsumerSettings<never>["store"]>): Promise<Checkpoint | undefined> {
+  const loaded = await store.load();
+  return loaded === undefined ? undefined : checkedCheckpoint(loaded);
+}
+
+async function firstCheckpoint(
+  log: ConsumedLog<unknown>,
+  { from }: ConsumerSettings<never>,
+  mark: DurableMark,
+): Promise<Checkpoint> {
+  const { seq, beforeId, generation } = await seekPlace(log, from, "from", mark);
+  return { ...checkpointOf(log.view.manifest, seq, beforeId), generation };
+}

@@ -1,0 +1,155 @@
+/**
+ * Where one consumer's checkpoint is kept: in its file alone, or in the user's store with the file as
+ * a mirror, so that retention sees what it must not remove.
+ *
+ * Invariants:
+ * - Nothing is kept that passes the mark.
+ * - The mirror holds only what the store is known to hold: what `save` resolved for, or `load` gave.
+ */
+import type { Checkpoint } from "../log/consumer-contract.ts";
+import { closedError } from "../segment/read-range.ts";
+import { checkedCheckpoint } from "./check-checkpoint.ts";
+import type { CheckpointFile } from "./checkpoint-file.ts";
+import { CheckpointSaver } from "./checkpoint-saver.ts";
+import type { ConsumedLog } from "./consumed-log.ts";
+import type { ConsumerSettings } from "./consumer-settings.ts";
+import type { DurableMark } from "./durable-mark.ts";
+
+/** How far the mirror may lag behind the store. */
+const mirrorMs = 1000;
+
+/** What a keeper asks of its consumer. */
+export interface KeeperHost {
+  /** The checkpoint as it is now. */
+  position(): Checkpoint;
+  /** There is room again. */
+  written(): void;
+  failed(error: Error): void;
+}
+
+/** Keeps one consumer's position. */
+export class PositionKeeper {
+  readonly #host: KeeperHost;
+  readonly #log: ConsumedLog<unknown>;
+  readonly #mark: DurableMark;
+  readonly #file: CheckpointFile;
+  readonly #store: ConsumerSettings<unknown>["store"];
+  readonly #saver: CheckpointSaver;
+  /** Brings the file after the store; undefined where there is no store. */
+  readonly #mirror: CheckpointSaver | undefined;
+  #held: Checkpoint | undefined;
+  #isStopped = false;
+
+  constructor(
+    host: KeeperHost,
+    log: ConsumedLog<unknown>,
+    mark: DurableMark,
+    file: CheckpointFile,
+    settings: Pick<ConsumerSettings<never>, "store" | "policy" | "maxInFlight">,
+  ) {
+    this.#host = host;
+    this.#log = log;
+    this.#mark = mark;
+    this.#file = file;
+    this.#store = settings.store;
+    const { clock } = log.machine;
+    const shared = {
+      clock,
+      failed: (error: Error) => host.failed(error),
+      // Half of the window is written while the other half is delivered.
+      most: Math.ceil(settings.maxInFlight / 2),
+    };
+    const written = (): void => host.written();
+    const { store } = settings;
+    const lazily = { ...shared, written, policy: { intervalMs: mirrorMs } };
+    this.#mirror =
+      store === undefined ? undefined : new CheckpointSaver({ ...lazily, write: () => this.#writeMirror() });
+    // A handler that saves in its own transaction leaves nothing to save.
+    this.#saver =
+      store !== undefined && store.save === undefined
+        ? (this.#mirror as CheckpointSaver)
+        : new CheckpointSaver({ ...shared, written, policy: settings.policy, write: () => this.#write() });
+  }
+
+  /** Acknowledged and not yet durable, where that has to be waited for. */
+  get unwritten(): number {
+    return this.#saver.unwritten;
+  }
+
+  /** The position moved on by `count` records. */
+  advance(count: number): void {
+    this.#saver.advance(count);
+  }
+
+  /** Resolves when what was acknowledged is as durable as the policy wants it. */
+  saved(): Promise<void> {
+    return this.#saver.saved();
+  }
+
+  /** Keeps the position as it is now, durably. */
+  async flush(): Promise<void> {
+    await this.#saver.flush();
+    await this.#mirror?.flush();
+  }
+
+  /**
+   * Keeps what there is to keep, and nothing after it. What lies past the mark of another process's
+   * log is not waited for: it will be delivered again.
+   */
+  async close(): Promise<void> {
+    this.#mark.stop();
+    try {
+      if (!this.#isStopped) await this.flush();
+    } catch (error) {
+      if (!this.#isStopped && !isPastMark(error)) throw error;
+    } finally {
+      this.stop();
+    }
+  }
+
+  /** As `close`, blocking; what takes time to keep is left out. */
+  closeSync(): void {
+    const { manifest, isClosed } = this.#log.view;
+    const isPlain = this.#store === undefined && (manifest.window !== null || manifest.state !== "open" || isClosed);
+    try {
+      if (!this.#isStopped && isPlain && !this.#saver.isSettled && !this.#saver.isWriting) {
+        this.#file.writeSync(this.#host.position());
+      }
+    } finally {
+      this.stop();
+    }
+  }
+
+  /** Nothing is kept from here on; whoever waits is told. */
+  stop(): void {
+    this.#isStopped = true;
+    const closed = closedError(this.#log.view.location);
+    this.#saver.stop(closed);
+    this.#mirror?.stop(closed);
+    this.#file.close();
+  }
+
+  async #write(): Promise<void> {
+    const checkpoint = this.#host.position();
+    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
+    if (this.#store === undefined) return await this.#file.write(checkpoint);
+    await this.#store.save?.(checkpoint);
+    this.#held = checkpoint;
+    this.#mirror?.advance(1);
+  }
+
+  async #writeMirror(): Promise<void> {
+    let held = this.#held;
+    if (this.#store?.save === undefined) {
+      const loaded = await this.#store?.load();
+      held = loaded === undefined ? undefined : checkedCheckpoint(loaded);
+    }
+    const { logId, generation } = this.#host.position();
+    // What the store holds of another log protects nothing here.
+    if (held?.logId === logId && held.generation === generation) await this.#file.write(held);
+  }
+}
+
+function isPastMark(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "SEQLOG_CLOSED";
+}

@@ -1,0 +1,24 @@
+/** What is to be done before the process ends by itself, by `process.exit` or by an uncaught exception. A signal that kills it leaves no time. */
+const calls = new Set<() => void>();
+
+/** One listener for all: Node warns of many. */
+function run(): void {
+  let failure: { readonly error: unknown } | undefined;
+  for (const call of calls) {
+    try {
+      call();
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+/** Calls at exit, blocking; returns how to take it back. */
+export function atExit(call: () => void): () => void {
+  if (calls.size === 0) process.on("exit", run);
+  calls.add(call);
+  return () => {
+    if (calls.delete(call) && calls.size === 0) process.off("exit", run);
+  };
+}
