@@ -548,3 +548,15 @@ test("a crash at any operation of keyed appends, and the same appends again: eac
   expect(crashes).toBeGreaterThan(operations);
   expect(toldBeforeCrash).toBeGreaterThan(operations);
 });
+
+test("a key is free again after an append that failed before it was on its way", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const log = await FileLog.open(newPath(), { machine });
+  // A write this large needs a MANIFEST that allows for it, and begins at once.
+  const data = Buffer.alloc(300 * 1024, 7);
+  storage.faults.on({ kind: "write", path: "MANIFEST.tmp" }, failWith("ENOSPC"));
+  await expect(log.append(data, { key: "k" })).rejects.toMatchObject({ code: "SEQLOG_NO_SPACE" });
+  expect(await log.append(data, { key: "k" })).toMatchObject({ seq: 0, duplicate: false });
+  expect(await log.append(data, { key: "k" })).toMatchObject({ seq: 0, duplicate: true });
+  await log.close();
+});

@@ -86,8 +86,14 @@ export class KeyedAppends {
     }
     const window = this.#window;
     const first = new FirstAppend(call, this.#host, bits, window);
-    queue.add(call.data, first, call.isBlocking, idEnd);
+    // Before it is accepted: an append may fail before `add` returns, and the key is free again then.
     window.begin(bits, first);
+    try {
+      queue.add(call.data, first, call.isBlocking, idEnd);
+    } catch (error) {
+      window.forget(bits);
+      throw error;
+    }
   }
 
   /**

@@ -467,6 +467,12 @@ export const mutants: readonly Mutant[] = [
         find: `    const length = checkHeader(bytes, view, at, position + at, left);`,
         replace: `    const length = checkHeader(bytes, view, at, position + at, Number.MAX_SAFE_INTEGER);`,
       },
+      {
+        // Else recovery would read the same place for ever, which breaks no promise.
+        file: "segment/walk-chain.ts",
+        find: `    if (stopped.needed > buffer.length) {`,
+        replace: `    if (stopped.needed > 0) {`,
+      },
     ],
   },
 ];
