@@ -4,6 +4,7 @@ import type { CliContext } from "./cli-context.ts";
 import { logArgumentHelp, openForReading } from "./log-argument.ts";
 import { printRecords } from "./print-records.ts";
 import { addReadOptions, readOptionsHelp, readRange, type ReadFlags } from "./read-options.ts";
+import { contentOf } from "./record-content.ts";
 import { chosenFormat, recordFormat } from "./record-format.ts";
 
 const help = `${readOptionsHelp}
@@ -28,7 +29,7 @@ async function cat(location: string, flags: ReadFlags, { stdout, stderr }: CliCo
   const log = await openForReading(location, stderr);
   try {
     const options = { ...range, ...(flags.reverse === true ? { reverse: true as const } : {}) };
-    await printRecords(log, options, { where, fields, limit }, format, stdout);
+    await printRecords(log, options, { where, fields, limit, content: contentOf(location) }, format, stdout);
   } finally {
     await log.close();
   }

@@ -46,6 +46,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./stats.ts")).defineStats,
   },
   {
+    name: "serve",
+    summary: "serve logs and streams over HTTP",
+    example: "seqlog serve ./data",
+    load: async () => (await import("./serve.ts")).defineServe,
+  },
+  {
     name: "export",
     summary: "write records as NDJSON, CSV or length-framed bytes",
     example: "seqlog export ./events --since 1d -o events.ndjson",

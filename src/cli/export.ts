@@ -7,6 +7,7 @@ import { startExportProgress } from "./export/export-progress.ts";
 import { onInterruption } from "./interruption.ts";
 import { logArgumentHelp, openForReading, type ReadableLog } from "./log-argument.ts";
 import { codecOf } from "./log-codec.ts";
+import { contentOf } from "./record-content.ts";
 import type { Output } from "./output.ts";
 import { OutputFile } from "./output-file.ts";
 import { printRecords } from "./print-records.ts";
@@ -71,9 +72,8 @@ async function exportLog(location: string, options: Options, context: CliContext
   const range = readRange(options);
   const log = await openForReading(location, context.stderr);
   try {
-    const codec = codecOf(location);
-    if (options.output === "-") await write(log, range, options, codec, context.stdout, context);
-    else await writeFile(log, range, options, codec, context);
+    if (options.output === "-") await write(log, range, options, location, context.stdout, context);
+    else await writeFile(log, range, options, location, context);
   } finally {
     await log.close();
   }
@@ -83,7 +83,7 @@ async function writeFile(
   log: ReadableLog,
   range: ReadOptions,
   options: Options,
-  codec: string | null,
+  location: string,
   context: CliContext,
 ): Promise<void> {
   let file: OutputFile | undefined;
@@ -91,7 +91,7 @@ async function writeFile(
   const interruption = onInterruption(() => file?.abort(new Error("interrupted")));
   try {
     file = OutputFile.create(options.output, options.force === true);
-    const written = await write(log, range, options, codec, file.output, context);
+    const written = await write(log, range, options, location, file.output, context);
     await file.commit();
     report(written, options, context.stdout);
   } catch (error) {
@@ -121,12 +121,12 @@ async function write(
   log: ReadableLog,
   range: ReadOptions,
   options: Options,
-  codec: string | null,
+  location: string,
   output: Output,
   context: CliContext,
 ): Promise<Written> {
   const { where = [], limit = Infinity } = options;
-  const format = exportFormat(options.format, codec, output);
+  const format = exportFormat(options.format, codecOf(location), output);
   const written: Written = { records: 0, bytes: 0, first: null, last: null };
   const progress = await startExportProgress(log, range, limit, output, context);
   const writeRecord: RecordFormat = (view, to) => {
@@ -140,7 +140,13 @@ async function write(
   };
   try {
     output.put(format.head);
-    await printRecords(log, range, { where, fields: undefined, limit }, writeRecord, output);
+    await printRecords(
+      log,
+      range,
+      { where, fields: undefined, limit, content: contentOf(location) },
+      writeRecord,
+      output,
+    );
     await output.flush();
   } finally {
     progress.stop();

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CliContext } from "./cli-context.ts";
 import { logArgumentHelp, openForReading, type ReadableLog } from "./log-argument.ts";
 import { parseSeqOrId } from "./position.ts";
+import { contentOf } from "./record-content.ts";
 import { chosenFormat, formatHelp, type FormatName, parseFormat, recordFormat } from "./record-format.ts";
 import { RecordView } from "./record-view.ts";
 import { UsageError } from "./usage-error.ts";
@@ -43,7 +44,7 @@ async function get(
   try {
     const record = typeof wanted === "number" ? await log.get(wanted) : await log.find(wanted.id);
     if (record === undefined) throw noRecord(log, location, wanted);
-    format(new RecordView(record), stdout);
+    format(new RecordView(record, undefined, contentOf(location)(record)), stdout);
     await stdout.flush();
   } finally {
     await log.close();

@@ -3,6 +3,7 @@ import type { LogRecord, ReadOptions } from "../index.ts";
 import type { Projection } from "./fields.ts";
 import type { ReadableLog } from "./log-argument.ts";
 import type { Output } from "./output.ts";
+import type { RecordContent } from "./record-content.ts";
 import type { RecordFormat } from "./record-format.ts";
 import { RecordView } from "./record-view.ts";
 import type { Condition } from "./where.ts";
@@ -13,11 +14,12 @@ export interface Selection {
   readonly fields: Projection | undefined;
   /** Infinity when there is none. */
   readonly limit: number;
+  readonly content: RecordContent;
 }
 
 /** The record to show; undefined when it is not wanted. */
-export function select(record: LogRecord, { where, fields }: Selection): RecordView | undefined {
-  const view = new RecordView(record, fields);
+export function select(record: LogRecord, { where, fields, content }: Selection): RecordView | undefined {
+  const view = new RecordView(record, fields, content(record));
   return where.every((holds) => holds(view.value)) ? view : undefined;
 }
 

@@ -14,6 +14,7 @@ const jsonStarts = new Set([...' \t\r\n{["-0123456789tfn'].map((character) => ch
 
 export class RecordView {
   readonly record: LogRecord;
+  readonly #content: Uint8Array;
   readonly #projection: Projection | undefined;
   /** Undefined when not looked at yet, null when the bytes are not UTF-8. */
   #text: string | null | undefined;
@@ -22,8 +23,10 @@ export class RecordView {
   #parsed = false;
   #shown: Uint8Array | undefined;
 
-  constructor(record: LogRecord, projection?: Projection) {
+  /** @param content what it is to be taken for: its bytes, or what is in them */
+  constructor(record: LogRecord, projection?: Projection, content: Uint8Array = record.bytes) {
     this.record = record;
+    this.#content = content;
     this.#projection = projection;
   }
 
@@ -36,14 +39,14 @@ export class RecordView {
     return this.#value;
   }
 
-  /** The record's bytes as text; null when they are not UTF-8. */
+  /** The record's content as text; null when they are not UTF-8. */
   get text(): string | null {
     return this.#decode();
   }
 
   /** The bytes to show. */
   get bytes(): Uint8Array {
-    if (this.#projection === undefined) return this.record.bytes;
+    if (this.#projection === undefined) return this.#content;
     this.#shown ??= Buffer.from(this.#projected(this.#projection));
     return this.#shown;
   }
@@ -76,7 +79,7 @@ export class RecordView {
   }
 
   #parse(): unknown {
-    const { bytes } = this.record;
+    const bytes = this.#content;
     if (bytes.length === 0 || !jsonStarts.has(bytes[0] as number)) return undefined;
     const text = this.#decode();
     if (text === null) return undefined;
@@ -90,7 +93,7 @@ export class RecordView {
   #decode(): string | null {
     if (this.#text === undefined) {
       try {
-        this.#text = strict.decode(this.record.bytes);
+        this.#text = strict.decode(this.#content);
       } catch {
         this.#text = null;
       }

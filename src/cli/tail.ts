@@ -7,6 +7,7 @@ import type { Output } from "./output.ts";
 import { parseCount } from "./position.ts";
 import { printRecords, select, type Selection } from "./print-records.ts";
 import { addReadOptions, readOptionsHelp, readRange, type ReadFlags } from "./read-options.ts";
+import { contentOf } from "./record-content.ts";
 import { chosenFormat, type RecordFormat, recordFormat } from "./record-format.ts";
 import { terminalLineFormat } from "./terminal-line.ts";
 import { UsageError } from "./usage-error.ts";
@@ -52,7 +53,12 @@ async function tail(location: string, flags: TailFlags, { stdout, stderr }: CliC
   }
   const name = chosenFormat(flags);
   const format = name === undefined && stdout.isTerminal ? terminalLineFormat() : recordFormat(name ?? "raw", stdout);
-  const selection = { where: flags.where ?? [], fields: flags.fields, limit: flags.limit ?? Infinity };
+  const selection = {
+    where: flags.where ?? [],
+    fields: flags.fields,
+    limit: flags.limit ?? Infinity,
+    content: contentOf(location),
+  };
   const log = await openForReading(location, stderr);
   try {
     if (range.from !== undefined) {

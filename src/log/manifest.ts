@@ -6,11 +6,11 @@
  */
 import { join } from "node:path";
 import { SeqlogError } from "../errors.ts";
-import { crc32 } from "../format/crc32.ts";
+import { decodeCheckedLine, encodeCheckedLine } from "../format/checked-line.ts";
 import { asOffset } from "../numbers.ts";
 import { type Plan, readAt } from "../storage/plan.ts";
 import type { Random, Storage } from "../storage/storage.ts";
-import { writeFullySync } from "../storage/write-fully.ts";
+import { replaceFileSync } from "../storage/replace-file.ts";
 import { createIdSourceV4, formatId, parseId } from "../format/uuid.ts";
 
 /** The version of the directory's format that this code writes. */
@@ -67,9 +67,7 @@ export function newManifest(random: Random, generation: number, firstSeq: number
 
 /** The bytes of a MANIFEST. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  const line = Buffer.from(`${JSON.stringify(manifest)}\n`);
-  const check = crc32(line, 0, line.length - 1);
-  return Buffer.concat([line, Buffer.from(`${check.toString(16).padStart(8, "0")}\n`)]);
+  return encodeCheckedLine(manifest);
 }
 
 /**
@@ -77,19 +75,9 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
  * @throws SEQLOG_DAMAGED when they are not one; SEQLOG_UNSUPPORTED when a newer version wrote it
  */
 export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
-  const text = Buffer.from(bytes).toString("utf8");
-  const [line, check, rest] = text.split("\n");
-  if (line === undefined || check === undefined || rest !== "" || text.length !== line.length + 10) {
-    throw badManifest(path, "it is not one line of JSON and one of checksum");
-  }
-  const found = crc32(bytes, 0, Buffer.byteLength(line)).toString(16).padStart(8, "0");
-  if (found !== check) throw badManifest(path, `its checksum is ${found}, but it says ${JSON.stringify(check)}`);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(line);
-  } catch {
-    throw badManifest(path, "its first line is not JSON");
-  }
+  const decoded = decodeCheckedLine(bytes);
+  if ("reason" in decoded) throw badManifest(path, decoded.reason);
+  const parsed = decoded.value;
   const format: unknown =
     typeof parsed === "object" && parsed !== null && "format" in parsed ? parsed.format : undefined;
   if (typeof format === "number" && format > formatVersion) {
@@ -167,19 +155,5 @@ export function isBeforeCommit(error: unknown): boolean {
 
 /** Replaces MANIFEST, durably and as a whole. */
 export function storeManifest(storage: Storage, directory: string, manifest: Manifest): void {
-  const path = manifestPath(directory);
-  const temporary = `${path}.tmp`;
-  storage.unlinkSync(temporary);
-  const file = storage.openSync(temporary, "create-new");
-  try {
-    writeFullySync(file, encodeManifest(manifest), 0);
-    file.fsyncSync();
-  } catch (error) {
-    file.closeSync();
-    storage.unlinkSync(temporary);
-    throw error;
-  }
-  file.closeSync();
-  storage.renameSync(temporary, path);
-  storage.fsyncDirectorySync(directory);
+  replaceFileSync(storage, manifestPath(directory), encodeManifest(manifest));
 }

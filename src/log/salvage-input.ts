@@ -140,6 +140,7 @@ export function inputStorage(storage: Storage): Storage {
     makeDirectorySync: refuse,
     renameSync: refuse,
     unlinkSync: refuse,
+    removeDirectorySync: refuse,
     fsyncDirectorySync: refuse,
     watch: refuse,
   };

@@ -235,6 +235,16 @@ export const nodeStorage: Storage = {
     });
   },
 
+  removeDirectorySync(directory) {
+    attempt("rmdir", directory, () => {
+      try {
+        fs.rmdirSync(directory);
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw error;
+      }
+    });
+  },
+
   fsyncDirectorySync(directory) {
     // Windows cannot open a directory for this; NTFS journals names itself (docs/durability.md).
     if (process.platform === "win32") return;

@@ -80,9 +80,15 @@ export interface Storage {
   listSync(directory: string): string[];
   /** Makes the directory and those above it, each durable in its parent. Fine when it is there. */
   makeDirectorySync(directory: string): void;
+  /**
+   * Gives a file, or a directory with all that is in it, another name, in the same directory. A file
+   * takes the place of one that is there; a directory only that of an empty one.
+   */
   renameSync(from: string, to: string): void;
   /** Fine when the file is not there. */
   unlinkSync(path: string): void;
+  /** Removes an empty directory. Fine when it is not there. */
+  removeDirectorySync(directory: string): void;
   fsyncDirectorySync(directory: string): void;
   /** Calls `changed` some time after anything in the directory changed; may miss changes and call for nothing. */
   watch(directory: string, changed: () => void, options: { readonly keepAlive: boolean }): Watch;

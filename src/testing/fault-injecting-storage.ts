@@ -118,6 +118,10 @@ export class FaultInjectingStorage implements Storage {
     this.#gate.perform("unlink", path, 0, 0, () => this.#inner.unlinkSync(path));
   }
 
+  removeDirectorySync(directory: string): void {
+    this.#gate.perform("removeDirectory", directory, 0, 0, () => this.#inner.removeDirectorySync(directory));
+  }
+
   fsyncDirectorySync(directory: string): void {
     this.#gate.perform("fsyncDirectory", directory, 0, 0, () => this.#inner.fsyncDirectorySync(directory));
   }

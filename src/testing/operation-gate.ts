@@ -30,6 +30,7 @@ const syscalls: Record<OperationKind, string> = {
   makeDirectory: "mkdir",
   rename: "rename",
   unlink: "unlink",
+  removeDirectory: "rmdir",
   fsyncDirectory: "fsync",
 };
 

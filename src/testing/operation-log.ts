@@ -18,6 +18,7 @@ export const operationKinds = [
   "makeDirectory",
   "rename",
   "unlink",
+  "removeDirectory",
   "fsyncDirectory",
 ] as const;
 

@@ -5,10 +5,11 @@
  * directory followed, by itself and in any combination, as a file system without a journal may.
  * A rename is one change: it is never half there, and two renames of one file are kept in order.
  * So a removed file may come back, a new one may be gone with all its synced bytes, and a later
- * change may be there without an earlier one. A failed fsync leaves every change as it was.
+ * change may be there without an earlier one. A failed fsync leaves every change as it was. A directory
+ * is durable when it is made (as `makeDirectorySync` promises); its renames and its removal are changes
+ * like those of files.
  *
- * Not modelled: directories are made durable at once (as `makeDirectorySync` promises) and are
- * neither renamed nor removed; there are no links.
+ * Not modelled: links.
  */
 import { ioError } from "../storage/io-error.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -19,12 +20,12 @@ export type SimulatedNode = SimulatedInode | SimulatedDirectory;
 
 /** A change of names that is not durable. */
 interface NameChange {
-  /** Where the file was before; undefined of a creation or a removal. */
+  /** Where the file or directory was before; undefined of a creation or a removal. */
   readonly from: string | undefined;
   /** The name that is placed or removed. */
   readonly name: string;
   /** What is placed there; undefined of a removal. */
-  readonly inode: SimulatedInode | undefined;
+  readonly inode: SimulatedNode | undefined;
 }
 
 /** Somebody who wants to know of changes. */
@@ -73,7 +74,7 @@ export class SimulatedDirectory {
     this.notice();
   }
 
-  /** Removes a file's name, if there is one. */
+  /** Removes a name, if there is one. */
   unlink(name: string): void {
     if (!this.#entries.has(name)) return;
     this.#drop(name);
@@ -81,10 +82,10 @@ export class SimulatedDirectory {
     this.notice();
   }
 
-  /** Moves a file to another name of this directory, in the place of what was there. */
+  /** Moves what has a name to another name of this directory, in the place of what was there. */
   rename(from: string, name: string): void {
     const inode = this.#entries.get(from);
-    if (!(inode instanceof SimulatedInode) || from === name) return;
+    if (inode === undefined || from === name) return;
     this.#drop(name);
     this.#entries.delete(from);
     this.#entries.set(name, inode);

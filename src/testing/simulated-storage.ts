@@ -72,10 +72,15 @@ export class SimulatedStorage implements Storage {
       const target = locate(this.#root, to, "rename");
       const node = source.directory.get(source.name);
       if (node === undefined) throw ioError("ENOENT", "rename", from);
-      if (node instanceof SimulatedDirectory || target.directory.get(target.name) instanceof SimulatedDirectory) {
+      if (source.directory !== target.directory) throw ioError("EXDEV", "rename", from);
+      const replaced = target.directory.get(target.name);
+      if (node instanceof SimulatedInode && replaced instanceof SimulatedDirectory) {
         throw ioError("EISDIR", "rename", from);
       }
-      if (source.directory !== target.directory) throw ioError("EXDEV", "rename", from);
+      if (node instanceof SimulatedDirectory && replaced !== undefined) {
+        if (replaced instanceof SimulatedInode) throw ioError("ENOTDIR", "rename", from);
+        if (replaced !== node && replaced.names().length > 0) throw ioError("ENOTEMPTY", "rename", from);
+      }
       source.directory.rename(source.name, target.name);
     });
   }
@@ -84,6 +89,17 @@ export class SimulatedStorage implements Storage {
     this.#process.gate.perform("unlink", path, 0, 0, () => {
       const { directory, name } = locate(this.#root, path, "unlink");
       if (directory.get(name) instanceof SimulatedDirectory) throw ioError("EISDIR", "unlink", path);
+      directory.unlink(name);
+    });
+  }
+
+  removeDirectorySync(path: string): void {
+    this.#process.gate.perform("removeDirectory", path, 0, 0, () => {
+      const { directory, name } = locate(this.#root, path, "rmdir");
+      const node = directory.get(name);
+      if (node === undefined) return;
+      if (node instanceof SimulatedInode) throw ioError("ENOTDIR", "rmdir", path);
+      if (node.names().length > 0) throw ioError("ENOTEMPTY", "rmdir", path);
       directory.unlink(name);
     });
   }

@@ -136,6 +136,10 @@ export class MemoryMachine implements Machine, Storage {
     if (this.#nodes.delete(path)) this.touched.add(path);
   }
 
+  removeDirectorySync(): void {
+    this.step();
+  }
+
   fsyncDirectorySync(): void {
     this.step();
   }

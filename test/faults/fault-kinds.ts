@@ -18,6 +18,7 @@ export const changing: ReadonlySet<OperationKind> = new Set<OperationKind>([
   "makeDirectory",
   "rename",
   "unlink",
+  "removeDirectory",
   "fsyncDirectory",
 ]);
 

@@ -1,0 +1,125 @@
+/** `seqlog serve`: the Durable Streams protocol over the logs and streams of a directory. */
+import { type Command, InvalidArgumentError } from "commander";
+import { type RunningServer, serve, tokensOf } from "../server/index.ts";
+import { nodeStorage } from "../storage/node-storage.ts";
+import type { CliContext } from "./cli-context.ts";
+import { onInterruption } from "./interruption.ts";
+import { printableLine } from "./printable.ts";
+import { UsageError } from "./usage-error.ts";
+
+interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly basePath: string;
+  readonly tokenFile?: string;
+  readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  readonly longPoll: number;
+  readonly json?: boolean;
+}
+
+const help = `
+Streams are made, appended to and read at http://HOST:PORT/v1/stream/NAME by the Durable Streams
+protocol; an append is answered when it is on the disk. Logs that programs write under DIR can be read
+and followed at the same URLs, beside their writers. /v1/logs lists both. docs/server.md says more.
+
+On an address that other machines can reach --token-file is needed: a file with one token a line,
+sent as Authorization: Bearer TOKEN. There is no TLS: put a proxy in front.
+
+Examples:
+  seqlog serve ./data
+  curl -X PUT  -H 'content-type: application/json' http://127.0.0.1:7700/v1/stream/orders
+  curl -X POST -H 'content-type: application/json' -d '{"item":"tea"}' http://127.0.0.1:7700/v1/stream/orders
+  curl 'http://127.0.0.1:7700/v1/stream/orders?offset=-1&live=sse'
+  openssl rand -hex 32 > tokens && seqlog serve ./data --host 0.0.0.0 --token-file tokens --allow-host logs.example.com`;
+
+/** Defines `serve`. */
+export function defineServe(command: Command, context: CliContext): void {
+  command
+    .description("Serve the streams and logs under DIR over HTTP, until interrupted.")
+    .argument("<DIR>", "a directory with logs and streams in it; made when it is not there")
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--port <number>", "the port; 0 takes any that is free", parsePort, 7700)
+    .option("--base-path <path>", "in front of every path, as /logs", "")
+    .option("--token-file <file>", "let in only who sends one of the tokens in this file")
+    .option("--allow-host <name>", "a name that the server is reached by; may be repeated", gather)
+    .option("--allow-origin <origin>", "an origin whose pages may use the server; may be repeated", gather)
+    .option("--long-poll <seconds>", "how long a long poll waits", parseSeconds, 20)
+    .option("--json", 'print {"url"} and errors as JSON')
+    .addHelpText("after", help)
+    .action((directory: string, flags: ServeFlags) => run(directory, flags, context));
+}
+
+async function run(directory: string, flags: ServeFlags, context: CliContext): Promise<void> {
+  const { stdout, stderr } = context;
+  refuseLog(directory);
+  const server = await serve({
+    dir: directory,
+    host: flags.host,
+    port: flags.port,
+    basePath: flags.basePath,
+    hosts: flags.allowHost ?? [],
+    origins: flags.allowOrigin ?? [],
+    limits: { longPollTimeoutMs: flags.longPoll * 1000 },
+    ...(flags.tokenFile === undefined ? {} : { tokens: tokensIn(flags.tokenFile) }),
+    onError: (error, { method, path }) => {
+      const message = error instanceof Error ? error.message : String(error);
+      const line =
+        flags.json === true
+          ? JSON.stringify({ error: { message, method, path } })
+          : `seqlog: ${method} ${path}: ${message}`;
+      stderr.line(printableLine(line));
+      void stderr.flush();
+    },
+  });
+  stdout.line(
+    flags.json === true ? JSON.stringify({ url: server.url }) : `seqlog: serving ${directory} at ${server.url}`,
+  );
+  await stdout.flush();
+  await untilInterrupted(server, context);
+}
+
+async function untilInterrupted(server: RunningServer, context: CliContext): Promise<void> {
+  let interrupt!: () => void;
+  const interrupted = new Promise<void>((resolve) => (interrupt = resolve));
+  const interruption = onInterruption(interrupt);
+  await interrupted;
+  await server.close();
+  // It was asked to end, and has: nothing is left undone.
+  context.exitCode = interruption.exitCode ?? context.exitCode;
+}
+
+/** A log is served by the directory that it is in. */
+function refuseLog(directory: string): void {
+  const stat = nodeStorage.statSync(`${directory}/MANIFEST`);
+  if (stat === undefined) return;
+  throw new UsageError(`${directory} is a log; serve the directory that it is in`);
+}
+
+function tokensIn(path: string): string[] {
+  const file = nodeStorage.openSync(path, "read");
+  try {
+    const bytes = new Uint8Array(Math.min(file.statSync().size, 1024 * 1024));
+    const tokens = tokensOf(Buffer.from(bytes.subarray(0, file.readSync(bytes, 0))).toString("utf8"));
+    if (tokens.length === 0) throw new UsageError(`${path} holds no token; write one a line`);
+    return tokens;
+  } finally {
+    file.closeSync();
+  }
+}
+
+function gather(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError("It must be from 0 to 65535.");
+  return port;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = /^\d{1,4}(?:\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+  if (!(seconds > 0 && seconds <= 3600)) throw new InvalidArgumentError("It must be more than 0 and at most 3600.");
+  return seconds;
+}

@@ -1,0 +1,92 @@
+/** Requests and answers of the web's `fetch`. */
+import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
+import { Problem } from "./problem.ts";
+
+export class FetchRequest implements HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly fullPath: string;
+  readonly isEncrypted: boolean;
+  readonly #request: Request;
+  readonly #url: URL;
+
+  constructor(request: Request) {
+    this.#request = request;
+    this.#url = new URL(request.url);
+    this.method = request.method;
+    this.target = this.#url.pathname + this.#url.search;
+    this.fullPath = this.#url.pathname;
+    this.isEncrypted = this.#url.protocol === "https:";
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers.get(name);
+    if (value !== null) return value;
+    // Where a program makes the request itself it cannot set Host.
+    return name === "host" ? this.#url.host : undefined;
+  }
+
+  onAbort(call: () => void): void {
+    this.#request.signal.addEventListener("abort", call, { once: true });
+  }
+
+  async body(maxBytes: number): Promise<Uint8Array> {
+    const { body } = this.#request;
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of body ?? []) {
+      length += part.length;
+      if (length > maxBytes) {
+        throw new Problem(413, "BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`, {
+          hint: "send it in several requests",
+        });
+      }
+      parts.push(part);
+    }
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+  }
+}
+
+/** The answer as a `Response`. */
+export function responseOf(answer: HttpAnswer, method: string): Response {
+  const { status, stream } = answer;
+  const headers = { ...answer.headers };
+  // It is worked out from the body; a null body has none.
+  delete headers["content-length"];
+  delete headers["connection"];
+  const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
+  if (stream !== undefined) return new Response(eventStream(stream), { status, headers });
+  const bytes = hasBody && answer.body !== undefined ? Buffer.concat(answer.body) : null;
+  return new Response(bytes, { status, headers });
+}
+
+function eventStream(begin: (sink: EventSink) => void): ReadableStream<Uint8Array> {
+  const closers: (() => void)[] = [];
+  let taken: (() => void) | undefined;
+  let isOver = false;
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      begin({
+        write(bytes) {
+          if (isOver) return new Promise(() => undefined);
+          controller.enqueue(bytes);
+          if ((controller.desiredSize ?? 0) > 0) return true;
+          return new Promise((resolve) => (taken = resolve));
+        },
+        end() {
+          if (!isOver) controller.close();
+          isOver = true;
+        },
+        onClose: (call) => void closers.push(call),
+      });
+    },
+    pull() {
+      taken?.();
+      taken = undefined;
+    },
+    cancel() {
+      isOver = true;
+      for (const call of closers) call();
+    },
+  });
+}

@@ -1,0 +1,25 @@
+/** What one client may take. docs/server.md has the table. */
+export interface Limits {
+  /** Bytes of the body of one request. Default 16 MiB. */
+  readonly maxBodyBytes: number;
+  /** Bytes of data in one answer, or one event; a single record may be larger. Default 1 MiB. */
+  readonly maxChunkBytes: number;
+  /** How long a long poll waits. Default 20 s. */
+  readonly longPollTimeoutMs: number;
+  /** How often an idle stream of events says that it is there. Default 15 s. */
+  readonly heartbeatMs: number;
+  /** When a stream of events is ended, for the client to go on with a new request. Default 60 s. */
+  readonly maxEventsMs: number;
+  /** How long a client may take to accept what was sent to it, before it is dropped. Default 30 s. */
+  readonly slowReaderMs: number;
+}
+
+/** The limits, unless others are asked for. */
+export const defaultLimits: Limits = {
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxChunkBytes: 1024 * 1024,
+  longPollTimeoutMs: 20_000,
+  heartbeatMs: 15_000,
+  maxEventsMs: 60_000,
+  slowReaderMs: 30_000,
+};

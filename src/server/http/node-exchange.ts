@@ -1,0 +1,141 @@
+/** Requests and answers of `node:http`. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
+import { Problem } from "./problem.ts";
+
+const nothing = new Uint8Array(0);
+
+/** Express says here what the path was before it took off where the handler is mounted. */
+type Mounted = IncomingMessage & { readonly originalUrl?: string };
+
+export class NodeRequest implements HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly #request: Mounted;
+  readonly #response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+    this.method = request.method ?? "GET";
+    this.target = targetOf(request.url ?? "/");
+  }
+
+  get fullPath(): string {
+    return targetOf(this.#request.originalUrl ?? this.#request.url ?? "/").split("?", 1)[0] as string;
+  }
+
+  get isEncrypted(): boolean {
+    return (this.#request.socket as { readonly encrypted?: boolean }).encrypted === true;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  onAbort(call: () => void): void {
+    this.#response.once("close", call);
+  }
+
+  body(maxBytes: number): Promise<Uint8Array> {
+    const request = this.#request;
+    const declared = Number(request.headers["content-length"] ?? NaN);
+    if (declared > maxBytes) return Promise.reject(this.#tooLarge(maxBytes));
+    if (declared === 0 || (Number.isNaN(declared) && request.headers["transfer-encoding"] === undefined)) {
+      return Promise.resolve(nothing);
+    }
+    if (request.readableEnded) {
+      return Promise.reject(
+        new Problem(500, "BODY_TAKEN", "something in front of this handler has read the body", {
+          hint: "mount it before body parsers; docs/server.md shows how",
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      request.on("data", (part: Buffer) => {
+        length += part.length;
+        if (length <= maxBytes) parts.push(part);
+        else reject(this.#tooLarge(maxBytes));
+      });
+      request.on("end", () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
+      request.on("error", () => reject(new Problem(400, "BODY", "the body ended early")));
+      request.on("aborted", () => reject(new Problem(400, "BODY", "the body ended early")));
+    });
+  }
+
+  /** What is left of the body is not read, so the connection cannot be used again. */
+  #tooLarge(maxBytes: number): Problem {
+    return new Problem(413, "BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`, {
+      hint: "send it in several requests",
+      headers: { connection: "close" },
+    });
+  }
+}
+
+/** The absolute form is what proxies are sent; a server takes it too. */
+function targetOf(url: string): string {
+  return url.replace(/^https?:\/\/[^/?]*/i, "") || "/";
+}
+
+/** Sends an answer. */
+export function sendAnswer(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse): void {
+  const { status, headers, body, stream } = answer;
+  if (response.destroyed) return stream?.(goneSink);
+  if (stream !== undefined) {
+    response.writeHead(status, headers);
+    response.flushHeaders();
+    if (request.method === "HEAD") response.end();
+    return stream(new NodeSink(response));
+  }
+  if (body === undefined) {
+    response.writeHead(status, headers).end();
+  } else {
+    const length = body.reduce((sum, part) => sum + part.length, 0);
+    response.writeHead(status, { ...headers, "content-length": String(length) });
+    if (body.length <= 1) {
+      response.end(body[0]);
+    } else if (length <= 64 * 1024) {
+      response.end(Buffer.concat(body));
+    } else {
+      response.cork();
+      for (const part of body) response.write(part);
+      response.end();
+      response.uncork();
+    }
+  }
+  // Of a request that was refused the rest is on its way still.
+  if (headers["connection"] === "close") response.once("finish", () => request.destroy());
+}
+
+const goneSink: EventSink = {
+  write: () => new Promise(() => undefined),
+  end: () => undefined,
+  onClose: (call) => call(),
+};
+
+class NodeSink implements EventSink {
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  write(bytes: Uint8Array): true | Promise<void> {
+    const response = this.#response;
+    if (response.write(bytes) || response.writableLength === 0) return true;
+    return new Promise((resolve) => response.once("drain", resolve));
+  }
+
+  end(): void {
+    if (this.#response.writableNeedDrain) this.#response.destroy();
+    else this.#response.end();
+  }
+
+  onClose(call: () => void): void {
+    if (this.#response.destroyed) call();
+    else this.#response.once("close", call);
+  }
+}

@@ -1,0 +1,101 @@
+/** From a request to the route that answers it; whatever a route throws becomes an answer too. */
+import type { Machine } from "../../storage/storage.ts";
+import type { Catalog } from "../streams/catalog.ts";
+import { decodePath, problemOfPath } from "../streams/stream-path.ts";
+import { append } from "./append.ts";
+import { create } from "./create.ts";
+import type { HttpAnswer, HttpRequest } from "./exchange.ts";
+import type { Guard } from "./guard.ts";
+import { head } from "./head.ts";
+import { health, listing } from "./listing.ts";
+import type { Limits } from "./limits.ts";
+import { Problem, answerOf, problemOf } from "./problem.ts";
+import { read } from "./read.ts";
+import { remove } from "./remove.ts";
+
+/** What all routes work with. */
+export interface Context {
+  readonly machine: Machine;
+  readonly catalog: Catalog;
+  readonly limits: Limits;
+  readonly guard: Guard;
+  /** In front of every path. */
+  readonly basePath: string;
+  /** Aborts when the server is closing. */
+  readonly closing: AbortSignal;
+  /** Told of errors that are the server's own. */
+  readonly report: (error: unknown, request: HttpRequest) => void;
+}
+
+const streams = "/v1/stream/";
+
+/** Where a request goes; undefined: it is none of ours. */
+export function isOurs(basePath: string, target: string): boolean {
+  if (!target.startsWith(basePath)) return false;
+  const path = pathOf(target).slice(basePath.length);
+  return path.startsWith(streams) || path === "/v1/logs" || path === "/v1/health";
+}
+
+/** Answers a request; never rejects. */
+export async function answer(context: Context, request: HttpRequest): Promise<HttpAnswer> {
+  let answered: HttpAnswer;
+  try {
+    answered = context.guard.check(request) ?? (await route(context, request));
+  } catch (error) {
+    const problem = problemOf(error);
+    if (problem.status === 500) context.report(error, request);
+    answered = answerOf(problem);
+  }
+  return { ...answered, headers: context.guard.dress(request, answered.headers) };
+}
+
+async function route(context: Context, request: HttpRequest): Promise<HttpAnswer> {
+  const path = pathOf(request.target).slice(context.basePath.length);
+  if (path === "/v1/health") return health(request);
+  if (path === "/v1/logs") return listing(context, request);
+  if (!isOurs(context.basePath, request.target)) {
+    throw new Problem(404, "NO_ROUTE", "there is nothing here", {
+      hint: `streams are at ${context.basePath}${streams}<name>, their list at ${context.basePath}/v1/logs`,
+    });
+  }
+  const name = nameOf(path.slice(streams.length));
+  switch (request.method) {
+    case "POST":
+      return await append(context, request, name);
+    case "GET":
+      return await read(context, request, name);
+    case "HEAD":
+      return await head(context, name);
+    case "PUT":
+      return await create(context, request, name, (full) => nameOfPath(request, path, full));
+    case "DELETE":
+      return await remove(context, name);
+    default:
+      throw new Problem(405, "METHOD", `${request.method} means nothing here`, {
+        headers: { allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS" },
+      });
+  }
+}
+
+function pathOf(target: string): string {
+  const end = target.indexOf("?");
+  return end < 0 ? target : target.slice(0, end);
+}
+
+/** @throws {Problem} for what cannot be the name of a stream */
+function nameOf(encoded: string): string {
+  const name = decodePath(encoded);
+  const problem = name === undefined ? "its percent signs do not stand for UTF-8" : problemOfPath(name);
+  if (problem !== undefined) throw new Problem(400, "PATH", `this cannot be the name of a stream: ${problem}`);
+  return name as string;
+}
+
+/** The name in another path of this server, with or without what the handler is mounted at. */
+function nameOfPath(request: HttpRequest, own: string, other: string): string | undefined {
+  const mount = request.fullPath.endsWith(own) ? request.fullPath.slice(0, -own.length) : "";
+  const path = pathOf(other);
+  for (const prefix of [mount + streams, streams]) {
+    if (path.startsWith(prefix)) return nameOf(path.slice(prefix.length));
+  }
+  return undefined;
+}

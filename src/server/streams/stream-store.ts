@@ -1,0 +1,551 @@
+/**
+ * All streams of a directory: which there are, what they are forks of, when they end. STREAMS.md has
+ * what lies on the disk.
+ *
+ * One process at a time changes what streams there are: it holds the lock of the directory. Another one
+ * that serves the same directory reads, looks again now and then, and appends to the streams that the
+ * first has not open.
+ */
+import { join } from "node:path";
+import { SeqlogError } from "../../errors.ts";
+import { createIdSourceV4, formatId, idLength } from "../../format/uuid.ts";
+import type { Machine, Storage } from "../../storage/storage.ts";
+import { type WriterLock, acquireWriterLock } from "../../storage/writer-lock.ts";
+import { lockPath } from "../../log/directory-writer.ts";
+import type { Frame } from "../frame/frame.ts";
+import { mediaTypeOf } from "./content-type.ts";
+import {
+  type CreateRequest,
+  type ForkRequest,
+  cutFrame,
+  defaultContentType,
+  firstFrames,
+  isSame,
+  makeStreamDirectory,
+} from "./create-stream.ts";
+import { OpenCache } from "./open-cache.ts";
+import { OpenStream, wasClosed } from "./open-stream.ts";
+import { Refusal } from "./refusal.ts";
+import { removeTree } from "./remove-directory.ts";
+import { type HeldStream, StreamEntry } from "./stream-entry.ts";
+import { type ForkPoint, type StreamMeta, loadMeta, newMeta, storeMeta } from "./stream-meta.ts";
+import { reservedSegment } from "./stream-path.ts";
+import { StreamSource } from "./stream-source.ts";
+
+/** How the store is to work. */
+export interface StoreOptions {
+  /** Logs that may be open at once, those in use apart. */
+  readonly maxOpenLogs: number;
+  /** Bytes of the largest frame. */
+  readonly maxRecordBytes: number;
+}
+
+const draftEnding = ".new";
+const goneEnding = ".gone";
+const streamName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** How often a directory that another process changes is looked at. */
+const lookAgainMs = 250;
+
+/** How often streams whose time is over are looked for. */
+const sweepMs = 10_000;
+
+/** With a TTL, so much of it, and no more, is written ahead, so that not every read is a write. */
+const leaseShare = 8;
+const maxLeaseMs = 60_000;
+
+export class StreamStore {
+  readonly #machine: Machine;
+  readonly #storage: Storage;
+  readonly #options: StoreOptions;
+  /** Where the streams' directories are. */
+  readonly #root: string;
+  readonly #byId = new Map<string, StreamEntry>();
+  readonly #byPath = new Map<string, StreamEntry>();
+  readonly #open: OpenCache;
+  /** Changes of one name come one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Held by the one process that changes what streams there are. */
+  #lock: WriterLock | undefined;
+  #lookedAt = 0;
+  #stopSweep: (() => void) | undefined;
+  #isClosed = false;
+
+  private constructor(machine: Machine, directory: string, options: StoreOptions) {
+    this.#machine = machine;
+    this.#storage = machine.storage;
+    this.#options = options;
+    this.#root = join(directory, reservedSegment, "streams");
+    this.#open = new OpenCache(options.maxOpenLogs, (entry) => void this.#close(entry));
+  }
+
+  /** Finds the streams under a directory; opens none of their logs. */
+  static open(machine: Machine, directory: string, options: StoreOptions): StreamStore {
+    const store = new StreamStore(machine, directory, options);
+    if (store.#storage.statSync(store.#root) !== undefined) {
+      store.#tryLock();
+      store.#look();
+    }
+    store.#sweepLater();
+    return store;
+  }
+
+  /** The stream of a name, also one that is deleted and has forks. Streams whose time is over are not there. */
+  find(path: string): StreamEntry | undefined {
+    this.#lookAgain();
+    const entry = this.#byPath.get(path);
+    if (entry === undefined || !this.#isOver(entry)) return entry;
+    this.#expire(entry);
+    return entry.meta.isDeleted && !entry.isGone ? entry : undefined;
+  }
+
+  /** All that are there, in no particular order. */
+  *entries(): Generator<StreamEntry> {
+    this.#lookAgain();
+    for (const entry of this.#byPath.values()) {
+      if (!entry.meta.isDeleted && !this.#isOver(entry)) yield entry;
+    }
+  }
+
+  /** Opens a stream's log, if it is not open. */
+  async hold(entry: StreamEntry): Promise<HeldStream> {
+    entry.pins++;
+    try {
+      const stream = await this.#opened(entry);
+      this.#open.use(entry);
+      let isOver = false;
+      const release = (): void => {
+        if (isOver) return;
+        isOver = true;
+        entry.pins--;
+      };
+      return { stream, release };
+    } catch (error) {
+      entry.pins--;
+      throw error;
+    }
+  }
+
+  async #opened(entry: StreamEntry): Promise<OpenStream> {
+    for (;;) {
+      if (this.#isClosed) throw new SeqlogError("SEQLOG_CLOSED", "the server is closing", { path: this.#root });
+      await entry.closing;
+      if (entry.isGone) throw notFound(entry.meta.path);
+      const stream = entry.stream ?? (await this.#openLog(entry));
+      // An error ended it, or it was closed while we waited.
+      if (stream === entry.stream && stream.failure === undefined) {
+        if (!stream.isWriter) await stream.refresh();
+        return stream;
+      }
+      await this.#close(entry);
+    }
+  }
+
+  async #openLog(entry: StreamEntry): Promise<OpenStream> {
+    entry.opening ??= OpenStream.open(this.#machine, entry.directory, this.#options)
+      .then((stream) => (entry.stream = stream))
+      .finally(() => (entry.opening = undefined));
+    return await entry.opening;
+  }
+
+  async #close(entry: StreamEntry): Promise<void> {
+    this.#open.drop(entry);
+    await entry.opening?.catch(() => undefined);
+    const { stream } = entry;
+    if (stream === undefined) return await entry.closing;
+    entry.stream = undefined;
+    entry.closing = stream
+      .close()
+      // What was acknowledged is durable; what could not be written says the next open.
+      .catch(() => undefined)
+      .finally(() => (entry.closing = undefined));
+    await entry.closing;
+  }
+
+  /** A stream to read, with what it has from the stream that it was forked from. */
+  async source(entry: StreamEntry): Promise<StreamSource> {
+    const chain: { entry: StreamEntry; held: HeldStream }[] = [];
+    try {
+      for (let at: StreamEntry | undefined = entry; at !== undefined; at = at.source) {
+        chain.push({ entry: at, held: await this.hold(at) });
+        if (at.meta.fork !== null && at.source === undefined) throw missingSource(at);
+      }
+      return new StreamSource(chain);
+    } catch (error) {
+      for (const { held } of chain) held.release();
+      throw error;
+    }
+  }
+
+  /** Notes that a stream is read or appended to; with a TTL it lives on, durably, before this returns. */
+  touch(entry: StreamEntry): void {
+    const { ttlSeconds, aliveUntil } = entry.meta;
+    if (ttlSeconds === null) return;
+    const now = this.#machine.clock.now();
+    const ttlMs = ttlSeconds * 1000;
+    entry.lastAccessMs = now;
+    if (now + ttlMs <= (aliveUntil ?? 0) || this.#lock === undefined) return;
+    const lease = Math.min(ttlMs / leaseShare, maxLeaseMs);
+    this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) });
+  }
+
+  /** Makes the stream, or finds that it is there already as it is asked for. @throws {Refusal} */
+  async create(request: CreateRequest): Promise<{ readonly entry: StreamEntry; readonly isNew: boolean }> {
+    return await this.#inTurn(request.path, async () => {
+      this.#own();
+      const existing = this.find(request.path);
+      if (existing !== undefined) return { entry: await this.#same(existing, request), isNew: false };
+      return { entry: await this.#make(request), isNew: true };
+    });
+  }
+
+  async #same(entry: StreamEntry, request: CreateRequest): Promise<StreamEntry> {
+    if (entry.meta.isDeleted) {
+      throw new Refusal(
+        "conflict",
+        "DELETED_WITH_FORKS",
+        `${request.path} was deleted and still has forks; the name is free when they are gone`,
+      );
+    }
+    const { stream, release } = await this.hold(entry);
+    try {
+      if (isSame(entry.meta, stream.isClosed, request)) return entry;
+    } finally {
+      release();
+    }
+    throw new Refusal("conflict", "EXISTS", `${request.path} is there already, and is not what was asked for`);
+  }
+
+  async #make(request: CreateRequest): Promise<StreamEntry> {
+    const { fork } = request;
+    if (fork === undefined) {
+      const contentType = request.contentType ?? defaultContentType;
+      return await this.#place(request, contentType, undefined, undefined, 0);
+    }
+    const source = this.#sourceOf(fork, request);
+    const { contentType } = source.meta;
+    // From here on the source is not removed.
+    const placeholder = new StreamEntry(source.meta, "", 0);
+    source.forks.add(placeholder);
+    try {
+      const { point, cut } = await this.#forkPoint(source, fork);
+      return await this.#place(request, contentType, { source, point }, cut, point.seq);
+    } finally {
+      source.forks.delete(placeholder);
+      this.#collect(source);
+    }
+  }
+
+  #sourceOf(fork: ForkRequest, request: CreateRequest): StreamEntry {
+    const source = this.find(fork.path);
+    if (source === undefined) throw notFound(fork.path);
+    if (source.meta.isDeleted) {
+      throw new Refusal("conflict", "SOURCE_DELETED", `${fork.path} was deleted; it lives on for its forks alone`);
+    }
+    const { contentType } = request;
+    if (contentType !== undefined && mediaTypeOf(contentType) !== mediaTypeOf(source.meta.contentType)) {
+      throw new Refusal(
+        "conflict",
+        "CONTENT_TYPE",
+        `${fork.path} is of ${source.meta.contentType}, not ${contentType}`,
+      );
+    }
+    return source;
+  }
+
+  /** Where the fork leaves its source, and what it begins with of the record there. */
+  async #forkPoint(source: StreamEntry, fork: ForkRequest): Promise<{ point: ForkPoint; cut: Frame | undefined }> {
+    const from = await this.source(source);
+    try {
+      const seq = fork.seq ?? from.tail;
+      if (seq === "beyond" || seq > from.tail || seq < from.first) {
+        throw new Refusal("bad-request", "FORK_OFFSET", `${fork.path} has no such offset`);
+      }
+      const { subOffset } = fork;
+      const cut =
+        subOffset === 0
+          ? undefined
+          : cutFrame(seq < from.tail ? await from.frame(seq) : undefined, source.meta.contentType, subOffset);
+      return { point: { source: source.meta.id, path: fork.path, seq, subOffset }, cut };
+    } finally {
+      from.release();
+    }
+  }
+
+  async #place(
+    request: CreateRequest,
+    contentType: string,
+    fork: { readonly source: StreamEntry; readonly point: ForkPoint } | undefined,
+    cut: Frame | undefined,
+    firstSeq: number,
+  ): Promise<StreamEntry> {
+    const frames = firstFrames(request, contentType, cut);
+    const now = this.#machine.clock.now();
+    const asksForNoExpiry = request.ttlSeconds === undefined && request.expiresAt === undefined;
+    const inherited = asksForNoExpiry ? fork?.source.meta : undefined;
+    const ttlSeconds = inherited?.ttlSeconds ?? request.ttlSeconds ?? null;
+    const meta = newMeta({
+      id: this.#newId(),
+      path: request.path,
+      contentType,
+      createdAt: now,
+      ttlSeconds,
+      expiresAt: inherited?.expiresAt ?? request.expiresAt ?? null,
+      isExpiryInherited: inherited !== undefined,
+      aliveUntil: ttlSeconds === null ? null : now + ttlSeconds * 1000,
+      fork: fork?.point ?? null,
+    });
+    const directory = join(this.#root, meta.id);
+    const draft = directory + draftEnding;
+    try {
+      await makeStreamDirectory(this.#machine, { parent: this.#root, draft, directory }, meta, { firstSeq, frames });
+    } catch (error) {
+      this.#removeLater(draft);
+      throw error;
+    }
+    const entry = new StreamEntry(meta, directory, now);
+    this.#add(entry);
+    return entry;
+  }
+
+  #newId(): string {
+    const id = new Uint8Array(idLength);
+    createIdSourceV4(this.#machine.random).write(id, 0);
+    return formatId(id, 0);
+  }
+
+  #add(entry: StreamEntry): void {
+    const { id, path, fork } = entry.meta;
+    this.#byId.set(id, entry);
+    this.#byPath.set(path, entry);
+    if (fork === null) return;
+    entry.source = this.#byId.get(fork.source);
+    entry.source?.forks.add(entry);
+  }
+
+  /** Deletes a stream; one that has forks lives on for them. @throws {Refusal}, SEQLOG_LOCKED when another process writes it */
+  async delete(path: string): Promise<void> {
+    await this.#inTurn(path, async () => {
+      this.#own();
+      const entry = this.find(path);
+      if (entry === undefined) throw notFound(path);
+      if (entry.meta.isDeleted) throw gone(path);
+      await this.#withLogLocked(entry, () => this.#delete(entry));
+    });
+  }
+
+  /** Nobody appends while `call` runs. */
+  async #withLogLocked(entry: StreamEntry, call: () => void): Promise<void> {
+    if (entry.stream?.isWriter === true || entry.opening !== undefined) {
+      await this.#close(entry);
+    }
+    const isClean = wasClosed(this.#machine, entry.directory);
+    const lock = acquireWriterLock(this.#machine, lockPath(entry.directory), "kernel");
+    try {
+      call();
+    } finally {
+      // It may still need its recovery.
+      lock.release(isClean);
+    }
+    entry.stream?.changes.bump();
+  }
+
+  #delete(entry: StreamEntry): void {
+    if (entry.forks.size > 0) {
+      this.#storeMeta(entry, { ...entry.meta, isDeleted: true });
+      return;
+    }
+    this.#remove(entry);
+    if (entry.source !== undefined) this.#collect(entry.source);
+  }
+
+  /** What was deleted and has no forks any more goes, and then perhaps its own source. */
+  #collect(entry: StreamEntry): void {
+    for (let at: StreamEntry | undefined = entry; at !== undefined; at = at.source) {
+      if (!at.meta.isDeleted || at.forks.size > 0 || at.isGone) return;
+      this.#remove(at);
+    }
+  }
+
+  /** The name changes durably; the files go later. A fork goes, durably, before its source may. */
+  #remove(entry: StreamEntry): void {
+    const aside = entry.directory + goneEnding;
+    this.#storage.renameSync(entry.directory, aside);
+    this.#storage.fsyncDirectorySync(this.#root);
+    this.#forget(entry);
+    entry.source?.forks.delete(entry);
+    void this.#close(entry).then(() => this.#removeLater(aside));
+  }
+
+  #forget(entry: StreamEntry): void {
+    entry.isGone = true;
+    this.#byId.delete(entry.meta.id);
+    if (this.#byPath.get(entry.meta.path) === entry) this.#byPath.delete(entry.meta.path);
+    entry.stream?.changes.bump();
+  }
+
+  #removeLater(directory: string): void {
+    void this.#machine.clock.turn().then(() => {
+      try {
+        removeTree(this.#storage, directory);
+      } catch (error) {
+        // The next start removes what is left.
+        if (!(error instanceof SeqlogError)) throw error;
+      }
+    });
+  }
+
+  #isOver(entry: StreamEntry): boolean {
+    return !entry.meta.isDeleted && this.#machine.clock.now() >= entry.expiresAtMs && !this.#isFollowed(entry);
+  }
+
+  /** Somebody who follows a stream with a TTL is reading it all the time. */
+  #isFollowed(entry: StreamEntry): boolean {
+    if (entry.meta.ttlSeconds === null || entry.stream?.isFollowed !== true) return false;
+    const { expiresAt } = entry.meta;
+    return expiresAt === null || this.#machine.clock.now() < Date.parse(expiresAt);
+  }
+
+  #expire(entry: StreamEntry): void {
+    if (this.#lock === undefined) return;
+    try {
+      this.#delete(entry);
+    } catch (error) {
+      // It stays until it can be removed; it is not there for anybody.
+      if (!(error instanceof SeqlogError)) throw error;
+    }
+  }
+
+  #sweepLater(): void {
+    this.#stopSweep = this.#machine.clock.after(
+      sweepMs,
+      () => {
+        for (const entry of this.#byPath.values()) if (this.#isOver(entry)) this.#expire(entry);
+        this.#sweepLater();
+      },
+      { keepAlive: false },
+    );
+  }
+
+  #storeMeta(entry: StreamEntry, meta: StreamMeta): void {
+    storeMeta(this.#storage, entry.directory, meta);
+    entry.meta = meta;
+  }
+
+  async #inTurn<T>(path: string, call: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(path);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      return await call();
+    })();
+    this.#turns.set(path, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(path) === turn) this.#turns.delete(path);
+    }
+  }
+
+  /** Takes the lock of the directory. @throws SEQLOG_LOCKED when another process has it */
+  #own(): void {
+    if (this.#lock !== undefined) return;
+    this.#storage.makeDirectorySync(this.#root);
+    this.#lock = acquireWriterLock(this.#machine, join(this.#root, "..", "LOCK"), "kernel");
+    // What the other process did before it let go.
+    this.#look();
+  }
+
+  #tryLock(): void {
+    try {
+      this.#lock ??= acquireWriterLock(this.#machine, join(this.#root, "..", "LOCK"), "kernel");
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_LOCKED")) throw error;
+    }
+  }
+
+  /** Where another process changes what there is, looks again now and then. */
+  #lookAgain(): void {
+    if (this.#lock !== undefined) return;
+    const now = this.#machine.clock.now();
+    if (now - this.#lookedAt < lookAgainMs || this.#storage.statSync(this.#root) === undefined) return;
+    this.#tryLock();
+    this.#look();
+  }
+
+  /** Reads which streams there are. Those that are known and still there stay what they are. */
+  #look(): void {
+    this.#lookedAt = this.#machine.clock.now();
+    const names = new Set(this.#storage.listSync(this.#root));
+    if (this.#lock !== undefined) this.#removeLeftovers(names);
+    for (const entry of this.#byId.values()) if (!names.has(entry.meta.id)) this.#forget(entry);
+    for (const name of names) {
+      if (!streamName.test(name)) continue;
+      const directory = join(this.#root, name);
+      const known = this.#byId.get(name);
+      const meta = this.#metaAt(directory);
+      if (meta === undefined) continue;
+      if (known !== undefined) known.meta = meta;
+      else this.#add(new StreamEntry(meta, directory, this.#lastAccessOf(meta)));
+    }
+    // Sources may have been read after their forks.
+    for (const entry of this.#byId.values()) {
+      const { fork } = entry.meta;
+      if (fork === null || entry.source !== undefined) continue;
+      entry.source = this.#byId.get(fork.source);
+      entry.source?.forks.add(entry);
+    }
+    if (this.#lock === undefined) return;
+    for (const entry of this.#byId.values()) this.#collect(entry);
+  }
+
+  /** Undefined when it was removed meanwhile. */
+  #metaAt(directory: string): StreamMeta | undefined {
+    try {
+      return loadMeta(this.#storage, directory);
+    } catch (error) {
+      if (SeqlogError.is(error, "SEQLOG_NOT_FOUND") && this.#lock === undefined) return undefined;
+      throw error;
+    }
+  }
+
+  /** What a crash left of streams in the making, and of those that were removed. */
+  #removeLeftovers(names: Set<string>): void {
+    for (const name of names) {
+      if (!name.endsWith(draftEnding) && !name.endsWith(goneEnding)) continue;
+      names.delete(name);
+      removeTree(this.#storage, join(this.#root, name));
+    }
+  }
+
+  /** As late as it can have been. */
+  #lastAccessOf({ aliveUntil, ttlSeconds, createdAt }: StreamMeta): number {
+    return aliveUntil === null || ttlSeconds === null ? createdAt : aliveUntil - ttlSeconds * 1000;
+  }
+
+  /** Waits for what is on its way, and closes every log. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopSweep?.();
+    await Promise.allSettled(this.#turns.values());
+    await Promise.all([...this.#byId.values()].map((entry) => this.#close(entry)));
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+}
+
+function notFound(path: string): Refusal {
+  return new Refusal("not-found", "NOT_FOUND", `there is no stream ${path}`);
+}
+
+function gone(path: string): Refusal {
+  return new Refusal("gone", "DELETED_WITH_FORKS", `${path} was deleted; it lives on for its forks alone`);
+}
+
+function missingSource({ meta, directory }: StreamEntry): SeqlogError<"SEQLOG_DAMAGED"> {
+  const reason = `it is a fork of the stream ${meta.fork?.source}, which is not there`;
+  return new SeqlogError("SEQLOG_DAMAGED", `${directory}: ${reason}`, {
+    file: directory,
+    offset: 0 as never,
+    reason,
+  });
+}
