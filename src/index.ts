@@ -79,6 +79,7 @@ export { toNodeWritable } from "./streams/to-node-writable.ts";
 export { toReadableStream } from "./streams/to-readable-stream.ts";
 export { toWritableStream } from "./streams/to-writable-stream.ts";
 
+export type { WriteMode } from "./segment/in-place-writes.ts";
 export { LogReader, type LogReaderOptions } from "./segment/log-reader.ts";
 export { LogRecord, RecordBatch } from "./segment/log-record.ts";
 export { LogWriter, type LogWriterOptions, type RecoveryReport } from "./segment/log-writer.ts";

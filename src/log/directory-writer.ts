@@ -10,7 +10,7 @@ import { SeqlogError } from "../errors.ts";
 import { createIdSourceV4, createIdSourceV7 } from "../format/uuid.ts";
 import { BackgroundSync } from "../segment/background-sync.ts";
 import type { Batch } from "../segment/batch.ts";
-import { type CommitHost, type CommitLimits, CommitQueue } from "../segment/commit-queue.ts";
+import { type CommitHost, CommitQueue, type CommitSettings } from "../segment/commit-queue.ts";
 import { IndexFile } from "../segment/index-file.ts";
 import { KeepAlive } from "../segment/keep-alive.ts";
 import type { LogView, OpenSegment } from "../segment/log-view.ts";
@@ -39,7 +39,7 @@ export type Durability =
   | "os";
 
 /** How to write. */
-export interface WriterSettings extends CommitLimits {
+export interface WriterSettings extends CommitSettings {
   readonly segmentBytes: number;
   readonly durability: Durability;
   readonly codec: string | undefined;
@@ -99,7 +99,7 @@ export class DirectoryWriter implements LogView, CommitHost {
       this.#manifest.idVersion === 4
         ? createIdSourceV4(random)
         : createIdSourceV7(random, () => clock.now(), recovered.lastIdMs);
-    this.queue = new CommitQueue(this, ids, settings);
+    this.queue = new CommitQueue(this, ids, clock, settings);
     const { retention } = settings;
     this.retention = retention === undefined ? undefined : new RetentionKeeper(machine, this, retention);
   }

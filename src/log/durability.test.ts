@@ -233,7 +233,7 @@ test("zeros are laid ahead of the records, and the file is cut to them at close"
 
 test("zeros that cannot be laid never fail an append", async () => {
   const { machine, storage } = withFaults(nodeMachine);
-  const log = await FileLog.open(newPath(), { machine });
+  const log = await FileLog.open(newPath(), { machine, writes: "background" });
   storage.faults.on({ kind: "write", path: ".log", times: Infinity }, (operation) =>
     operation.background ? undefined : failWith("ENOSPC"),
   );

@@ -6,6 +6,7 @@ import { SeqlogError } from "../errors.ts";
 import { maxDataLength } from "../format/record.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
 import { conflictError } from "../segment/batch.ts";
+import { type WriteMode, checkedWrites } from "../segment/in-place-writes.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import {
   type RecoveryReport,
@@ -70,6 +71,13 @@ export interface FileOpenOptions extends OpenOptions {
   readonly maxRecordBytes?: number;
   /** When an append is acknowledged. Default `"record"`: when it is on the disk. */
   readonly durability?: Durability;
+  /**
+   * Where records are written: `"auto"` (default) writes at most 64 KiB at a time on the event loop as
+   * long as this disk takes less than 0.3 ms for it, since the way through the thread pool takes as
+   * long; at most once in a turn, and from the first write of over 2 ms on in the background again.
+   * `"background"` never blocks. What is acknowledged, and when, is the same.
+   */
+  readonly writes?: WriteMode;
   /** How long to wait for another writer to let go. Default 0. Not for `openSync`. */
   readonly lockTimeoutMs?: number;
   /** How a second writer is kept out. Default `"kernel"`; what `"pid-file"` cannot do is in docs/durability.md. */
@@ -143,6 +151,7 @@ function checkedSettings(options: AnyOptions): WriterSettings {
       Number.MAX_SAFE_INTEGER,
     ),
     durability,
+    writes: checkedWrites(options.writes),
     codec: codec?.name,
     keyWindow: checkedKeyWindow(options.keyWindow),
     retention: checkedRetention(options.retention),

@@ -123,7 +123,7 @@ test("seqlog:recovery tells what opening found, for writers alone", async () => 
 });
 
 test("without subscribers no message is built and no clock is asked", async () => {
-  const log = await FileLog.open(newPath());
+  const log = await FileLog.open(newPath(), { writes: "background" });
   const { publish } = appendChannel;
   const { hrtime } = process;
   let asked = 0;

@@ -10,6 +10,7 @@ import { failWith, shortWrite } from "../testing/fault-plan.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import type { Batch, Waiter } from "./batch.ts";
 import { type CommitHost, CommitQueue, checkedLength } from "./commit-queue.ts";
+import type { WriteMode } from "./in-place-writes.ts";
 import { IndexFile } from "./index-file.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { type ChainRun, walkChain } from "./walk-chain.ts";
@@ -66,13 +67,18 @@ class Log implements CommitHost {
   #letter = 0;
   readonly #machine;
 
-  constructor(maxPendingBytes = 64 * mebibyte, maxRecordBytes = 32 * mebibyte) {
+  constructor(maxPendingBytes = 64 * mebibyte, maxRecordBytes = 32 * mebibyte, writes: WriteMode = "background") {
     this.disk = new SimulatedDisk();
     const { machine, storage } = withFaults(this.disk.boot());
     this.storage = storage;
     this.#machine = machine;
     this.#segment = this.newSegment(0);
-    this.queue = new CommitQueue(this, createIdSourceV4(machine.random), { maxRecordBytes, maxPendingBytes });
+    const clock = { ...machine.clock, elapsedUs: () => 0 };
+    this.queue = new CommitQueue(this, createIdSourceV4(machine.random), clock, {
+      maxRecordBytes,
+      maxPendingBytes,
+      writes,
+    });
   }
 
   newSegment(base: number): SegmentWriter {
@@ -706,5 +712,75 @@ describe("rolling", () => {
     expect(await log.add("y".repeat(40))).toBe(1);
     log.rollError = new SeqlogError("SEQLOG_IO", "bad", { path: "/c.log", syscall: "open", errno: "EIO" });
     expect(codeOf(await log.add("z".repeat(40)))).toBe("SEQLOG_POISONED");
+  });
+});
+
+describe("where the disk is fast, a short batch is written in place", () => {
+  /** A queue that has seen its disk: what comes next is written in place. */
+  async function quickLog(): Promise<Log> {
+    const log = new Log(undefined, undefined, "auto");
+    for (let i = 0; i < 4; i++) await log.add(`w${i}`);
+    return log;
+  }
+
+  function backgroundWrites(log: Log): number {
+    return log.storage.operations.entries.filter((operation) => operation.kind === "write" && operation.background)
+      .length;
+  }
+
+  test("in the next turn of the event loop, with all that came in this one", async () => {
+    const log = await quickLog();
+    const before = [log.writes(), backgroundWrites(log)];
+    const answers = Promise.all([log.add("a"), log.add("b")]);
+    await Promise.resolve().then(() => log.add("c"));
+    expect(await answers).toEqual([4, 5]);
+    // The three share a write; zeros were laid ahead before.
+    expect([log.writes() - (before[0] as number), backgroundWrites(log) - (before[1] as number)]).toEqual([1, 0]);
+  });
+
+  test("a caller who appends as soon as it was told does not keep others from their turn", async () => {
+    const log = await quickLog();
+    let turns = 0;
+    let next: NodeJS.Immediate;
+    const turn = (): void => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    next = setImmediate(turn);
+    for (let i = 0; i < 20; i++) await log.add("x");
+    clearImmediate(next);
+    expect(turns).toBeGreaterThanOrEqual(19);
+  });
+
+  test("a full disk rejects its callers alone, and the file is cut back", async () => {
+    const log = await quickLog();
+    log.storage.faults.on({ kind: "write", path: ".log" }, failWith("ENOSPC"));
+    expect(codeOf(await log.add("a"))).toBe("SEQLOG_NO_SPACE");
+    expect(await log.add("b")).toBe(4);
+    expect(log.poisonings).toEqual([]);
+  });
+
+  test("another error poisons, as it would in the background", async () => {
+    const log = await quickLog();
+    log.storage.faults.on({ kind: "write", path: ".log" }, failWith("EIO"));
+    expect(codeOf(await log.add("a"))).toBe("SEQLOG_POISONED");
+    expect(log.poisonings).toHaveLength(1);
+  });
+
+  test("a batch that grows long while it waits goes to the background", async () => {
+    const log = await quickLog();
+    const before = backgroundWrites(log);
+    const answers = [log.add("a"), log.add("x".repeat(100_000))];
+    expect(await Promise.all(answers)).toEqual([4, 5]);
+    expect(backgroundWrites(log)).toBe(before + 1);
+  });
+
+  test("a blocking append in between writes what waits; the turn then finds nothing", async () => {
+    const log = await quickLog();
+    const waiting = log.add("a");
+    log.queue.drainSync();
+    expect(await waiting).toBe(4);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await log.add("b")).toBe(5);
   });
 });

@@ -9,13 +9,16 @@
  *   rejected, nothing is acknowledged any more, and no failed fsync is tried again.
  *
  *   append ─► open batch ─► … ─► [in flight] ─► settle: entries, then the callers
+ *                ├ where the disk is fast a short batch is written in place, once in a turn of the loop
  *                └ appendSync takes the same way, but drains it at once, blocking
  */
 import { SeqlogError } from "../errors.ts";
 import { headerLength, maxDataLength } from "../format/record.ts";
 import type { IdSource } from "../format/uuid.ts";
+import type { Clock } from "../storage/storage.ts";
 import { Batch, type Waiter, conflictError } from "./batch.ts";
 import { maxBatchBytes } from "./buffer-pool.ts";
+import { InPlaceWrites, type WriteMode } from "./in-place-writes.ts";
 import type { SegmentWriter } from "./segment-writer.ts";
 
 /** What the queue needs of the log it writes for. */
@@ -36,12 +39,13 @@ export interface CommitHost {
   poisoned(cause: Error): void;
 }
 
-/** Limits on what is accepted. */
-export interface CommitLimits {
+/** Limits on what is accepted, and how it is written. */
+export interface CommitSettings {
   /** Bytes of data in one record. */
   readonly maxRecordBytes: number;
   /** Bytes accepted and not yet acknowledged; a single record may exceed it when nothing else waits. */
   readonly maxPendingBytes: number;
+  readonly writes: WriteMode;
 }
 
 /** A batch this large is written without waiting for the end of the turn. */
@@ -83,7 +87,9 @@ export function checkedLength(data: Uint8Array | string, maxRecordBytes: number)
 export class CommitQueue {
   readonly #host: CommitHost;
   readonly #ids: IdSource;
-  readonly #limits: CommitLimits;
+  readonly #clock: Clock;
+  readonly #limits: CommitSettings;
+  readonly #inPlace: InPlaceWrites;
   /** Waiting batches, oldest first; records are added to the last. */
   readonly #waiting: Batch[] = [];
   #inFlight: Batch | undefined;
@@ -100,10 +106,12 @@ export class CommitQueue {
   readonly #idleCallers: (() => void)[] = [];
   readonly #roomCallers: (() => void)[] = [];
 
-  constructor(host: CommitHost, ids: IdSource, limits: CommitLimits) {
+  constructor(host: CommitHost, ids: IdSource, clock: Clock, settings: CommitSettings) {
     this.#host = host;
     this.#ids = ids;
-    this.#limits = limits;
+    this.#clock = clock;
+    this.#limits = settings;
+    this.#inPlace = new InPlaceWrites(settings.writes, clock);
     this.#nextSeq = host.current().nextSeq;
   }
 
@@ -211,17 +219,20 @@ export class CommitQueue {
       left--
     ) {
       const batch = this.#waiting.shift() as Batch;
-      if (this.#prepare(batch)) {
-        try {
-          this.#host.current().writeSync(batch);
-          this.#settle(batch, true);
-        } catch (error) {
-          this.#fail(batch, error as Error, "written");
-        }
-      }
+      if (this.#prepare(batch)) this.#writeSync(batch);
       batch.release();
     }
     this.#wakeCallers();
+  }
+
+  /** Writes a batch that is ready, blocking, and tells its callers what became of it. */
+  #writeSync(batch: Batch): void {
+    try {
+      this.#host.current().writeSync(batch);
+      this.#settle(batch, true);
+    } catch (error) {
+      this.#fail(batch, error as Error, "written");
+    }
   }
 
   /** Resolves when nothing waits and nothing is in flight. Does not fail: each caller has its own answer. */
@@ -363,16 +374,21 @@ export class CommitQueue {
 
   #schedule(): void {
     if (this.#inFlight !== undefined || this.#isPaused) return;
-    if ((this.#waiting[0]?.length ?? 0) >= writeAtOnce) return this.#dispatch();
+    // Whoever is just appending is not to be told before the call returns.
+    if ((this.#waiting[0]?.length ?? 0) >= writeAtOnce) return this.#dispatch(false);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    process.nextTick(() => {
+    const dispatch = (): void => {
       this.#isScheduled = false;
       this.#dispatch();
-    });
+    };
+    // A caller who appends again as soon as it was told must not keep everything else from its turn.
+    if (this.#inPlace.takes(this.#waiting[0]?.length ?? 0)) void this.#clock.turn().then(dispatch);
+    else process.nextTick(dispatch);
   }
 
-  #dispatch(): void {
+  /** Writes the next batch; one in place is followed by a turn of the event loop. */
+  #dispatch(mayBlock = true): void {
     while (this.#inFlight === undefined) {
       const batch = this.#isPaused ? undefined : this.#waiting.shift();
       if (batch === undefined) return this.#wakeCallers();
@@ -380,9 +396,20 @@ export class CommitQueue {
         batch.release();
         continue;
       }
+      this.#inPlace.begin();
+      if (mayBlock && this.#inPlace.takes(batch.length)) {
+        this.#writeSync(batch);
+        this.#inPlace.endInPlace();
+        batch.release();
+        if (this.#waiting.length > 0) this.#schedule();
+        return;
+      }
       this.#inFlight = batch;
       try {
-        this.#host.current().write(batch, (error) => this.#landed(batch, error));
+        this.#host.current().write(batch, (error) => {
+          this.#inPlace.endInBackground(batch.length);
+          this.#landed(batch, error);
+        });
       } catch (error) {
         // The write did not even begin; without a callback to come nobody else would say so.
         this.#inFlight = undefined;

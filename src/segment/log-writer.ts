@@ -14,7 +14,8 @@ import { type LockKind, type WriterLock, acquireWriterLock, lockPathOf } from ".
 import { BackgroundSync } from "./background-sync.ts";
 import type { Batch, Waiter } from "./batch.ts";
 import { damaged } from "./damaged.ts";
-import { type CommitHost, CommitQueue } from "./commit-queue.ts";
+import { type CommitHost, CommitQueue, type CommitSettings } from "./commit-queue.ts";
+import { type WriteMode, checkedWrites } from "./in-place-writes.ts";
 import { singleFileWindow } from "./inspect.ts";
 import { closedError } from "./read-range.ts";
 import { RecordIndex } from "./record-index.ts";
@@ -34,6 +35,13 @@ export interface LogWriterOptions {
   readonly maxRecordBytes?: number;
   /** Bytes accepted and not yet acknowledged. Default 64 MiB. */
   readonly maxPendingBytes?: number;
+  /**
+   * Where records are written: `"auto"` (default) writes at most 64 KiB at a time on the event loop as
+   * long as this disk takes less than 0.3 ms for it, since the way through the thread pool takes as
+   * long; at most once in a turn, and from the first write of over 2 ms on in the background again.
+   * `"background"` never blocks. What is acknowledged, and when, is the same.
+   */
+  readonly writes?: WriteMode;
   /** How a second writer is kept out. Default `"kernel"`; what `"pid-file"` cannot do is in docs/durability.md. */
   readonly lock?: LockKind;
   /** The machine to work on; for tests. */
@@ -124,7 +132,7 @@ export class LogWriter {
     lock: WriterLock,
     segment: SegmentWriter,
     recovery: RecoveryReport,
-    limits: { readonly maxRecordBytes: number; readonly maxPendingBytes: number },
+    settings: CommitSettings,
   ) {
     this.path = segment.path;
     this.recovery = recovery;
@@ -138,7 +146,7 @@ export class LogWriter {
       sync: (done) => this.#segment.syncIndex(done),
       failed: (error) => this.#queue.poison(error),
     });
-    this.#queue = new CommitQueue(this.#host(), createIdSourceV4(machine.random), limits);
+    this.#queue = new CommitQueue(this.#host(), createIdSourceV4(machine.random), machine.clock, settings);
     this.#resets = new ResetGate(this.#queue, (barrier) => this.#reset(barrier));
   }
 
@@ -155,7 +163,7 @@ export class LogWriter {
     if (!(recordIndex instanceof RecordIndex)) {
       throw new TypeError("LogWriter.open needs a RecordIndex as its second argument: `await RecordIndex.open(path)`");
     }
-    const limits = {
+    const settings = {
       maxRecordBytes: checkLimit(options.maxRecordBytes, defaultMaxRecordBytes, "maxRecordBytes", 0, maxDataLength),
       maxPendingBytes: checkLimit(
         options.maxPendingBytes,
@@ -164,6 +172,7 @@ export class LogWriter {
         1,
         Number.MAX_SAFE_INTEGER,
       ),
+      writes: checkedWrites(options.writes),
     };
     if (recordIndex.isClosed) throw new TypeError("this record index was closed; open it again");
     if (recordIndex.file.path === at)
@@ -176,13 +185,13 @@ export class LogWriter {
     let lock: WriterLock | undefined;
     try {
       lock = acquireWriterLock(machine, lockPathOf(at), options.lock ?? "kernel");
-      const recovery = await recoverFile(machine, at, recordIndex, limits.maxRecordBytes);
+      const recovery = await recoverFile(machine, at, recordIndex, settings.maxRecordBytes);
       const segment = SegmentWriter.openSync(machine.storage, at, recordIndex.file, recovery, {
         ackPoint: "durable",
         zeroAhead: false,
       });
       recordIndex.length = recovery.nextSeq;
-      return new LogWriter(machine, recordIndex, lock, segment, reportOf(recovery, recovery.nextSeq), limits);
+      return new LogWriter(machine, recordIndex, lock, segment, reportOf(recovery, recovery.nextSeq), settings);
     } catch (error) {
       lock?.release(false);
       recordIndex.writerOf = undefined;

@@ -1,11 +1,13 @@
 /** The real machine: disk, clock, randomness and who we are. */
 import { randomFillSync } from "node:crypto";
 import { hostname } from "node:os";
+import { monotonicUs } from "./monotonic-clock.ts";
 import { nodeStorage } from "./node-storage.ts";
 import type { Clock, Machine } from "./storage.ts";
 
 const nodeClock: Clock = {
   now: () => Date.now(),
+  elapsedUs: monotonicUs,
   after(ms, call, options) {
     const timer = setTimeout(call, ms);
     if (!options.keepAlive) timer.unref();

@@ -98,6 +98,8 @@ export interface Storage {
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Microseconds on a clock that never goes back. For measuring: what is stored never depends on it. */
+  elapsedUs(): number;
   /** Calls once after `ms`; returns how to take it back. Without `keepAlive` it does not hold the process. */
   after(ms: number, call: () => void, options: { readonly keepAlive: boolean }): () => void;
   /** Resolves after everything else that is ready to run had a turn. */

@@ -5,7 +5,8 @@
  * - when the test calls `advance`, or
  * - when `runUntil` finds nothing else to do; it then goes straight to the next one.
  *
- * Model: `now` may be moved to and fro with `jump`, as an administrator or NTP does to a wall
+ * Model: operations take no time for `now` and timers; for `elapsedUs`, with which the log measures
+ * its disk, every look takes some, and now and then much. `now` may be moved to and fro with `jump`, as an administrator or NTP does to a wall
  * clock; timers count time that only goes forward and do not notice.
  */
 import type { Clock } from "../storage/storage.ts";
@@ -49,7 +50,9 @@ const patienceTurns = 1_000;
 export class SimulatedClock implements Clock {
   readonly #scheduler: Scheduler;
   readonly #timers = new Set<Timer>();
+  readonly #looks = new SeededRandom("looks");
   #elapsedMs = 0;
+  #lookedUs = 0;
   #zeroMs: number;
 
   constructor(options: SimulatedClockOptions = {}) {
@@ -59,6 +62,11 @@ export class SimulatedClock implements Clock {
 
   now(): number {
     return this.#zeroMs + this.#elapsedMs;
+  }
+
+  elapsedUs(): number {
+    this.#lookedUs += this.#looks.int(24) === 0 ? 5_000 : this.#looks.int(200);
+    return this.#elapsedMs * 1000 + this.#lookedUs;
   }
 
   after(ms: number, call: () => void): () => void {

@@ -46,6 +46,7 @@ export class SimulatedMachine implements Machine {
     this.owner = { pid: process.gate.pid, host: hostName };
     this.clock = {
       now: () => clock.now(),
+      elapsedUs: () => clock.elapsedUs(),
       after: (ms, call, options) => process.after(ms, call, options.keepAlive),
       turn: () => new Promise((resolve) => process.later(resolve)),
     };

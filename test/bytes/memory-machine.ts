@@ -48,6 +48,7 @@ export class MemoryMachine implements Machine, Storage {
     // Time passes whenever somebody waits for it.
     this.clock = {
       now: () => 1_700_000_000_000,
+      elapsedUs: () => 0,
       after: (_ms, call) => {
         this.step();
         const immediate = setImmediate(call);
