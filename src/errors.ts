@@ -20,8 +20,8 @@ export interface CheckpointFacts {
 
 /** What each code carries in {@link SeqlogError.facts}. */
 export interface SeqlogErrorFacts {
-  /** Another writer holds the log. Reading with `readOnly: true` works. */
-  SEQLOG_LOCKED: { path: string; pid: number; host: string; since: Date };
+  /** Another writer holds the log, and reading with `readOnly: true` works; or somebody has the `consumer` open. */
+  SEQLOG_LOCKED: { path: string; pid: number; host: string; since: Date; consumer?: string };
   /** No lock can be had on this machine or file system, so a second writer could not be kept out. */
   SEQLOG_LOCK_UNAVAILABLE: { path: string; reason: string };
   /** Invalid bytes where valid ones were, or must have been. Nothing was changed. */

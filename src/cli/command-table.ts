@@ -46,6 +46,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./stats.ts")).defineStats,
   },
   {
+    name: "consumers",
+    summary: "list durable consumers, and say where they go on",
+    example: "seqlog consumers list ./events",
+    load: async () => (await import("./consumers.ts")).defineConsumers,
+  },
+  {
     name: "serve",
     summary: "serve logs and streams over HTTP",
     example: "seqlog serve ./data",
@@ -60,7 +66,6 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: "import",
     summary: "append the records of NDJSON, CSV or length-framed bytes",
-    example: "seqlog import ./people people.csv --format csv",
     load: async () => (await import("./import.ts")).defineImport,
   },
   {
@@ -78,7 +83,6 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: "repair",
     summary: "put right what can be put right without losing a byte",
-    example: "seqlog repair ./events --dry-run",
     load: async () => (await import("./repair.ts")).defineRepair,
   },
   {

@@ -48,13 +48,15 @@ export function formatReport(report: ErrorReport, json: boolean): string {
 
 /** The library's own words speak of its options; a person at a shell needs the commands. */
 function lockedReport(error: SeqlogError<"SEQLOG_LOCKED">): ErrorReport {
-  const { pid, host, since } = error.facts;
-  const log = error.facts.path.replace(/[/\\]LOCK$|\.lock$/, "");
+  const { path, pid, host, since, consumer } = error.facts;
   const holder = pid > 0 ? `process ${pid} on ${host}, since ${since.toISOString()},` : "another process";
   const message =
-    `${log}: ${holder} is writing this log. ` +
-    "Commands that only read it (cat, tail, get, export, stats, verify) work beside it; " +
-    "to append from several processes, let one process own the log and send the records to it, as in examples/cluster";
+    consumer === undefined
+      ? `${path.replace(/[/\\]LOCK$|\.lock$/, "")}: ${holder} is writing this log. ` +
+        "Commands that only read it (cat, tail, get, export, stats, verify, consumers) work beside it; " +
+        "to append from several processes, let one process own the log and send the records to it, as in examples/cluster"
+      : `${path}: ${holder} has the consumer ${consumer} open. End that process first, or use another name; ` +
+        "`seqlog consumers list` and show work beside it, and so does --dry-run";
   return { code: error.code, message, facts: { ...error.facts }, exitCode: exitCodes.locked };
 }
 

@@ -9,13 +9,14 @@ export function isoTime(time: Date): string | undefined {
 export function relativeTime(time: Date, nowMs: number): string {
   const ms = nowMs - time.getTime();
   if (Number.isNaN(ms)) return "-";
-  const seconds = Math.floor(Math.abs(ms) / 1_000);
-  if (seconds === 0) return "now";
-  const span = inLargestUnit(seconds);
+  if (Math.abs(ms) < 1_000) return "now";
+  const span = formatSpan(Math.abs(ms));
   return ms < 0 ? `in ${span}` : `${span} ago`;
 }
 
-function inLargestUnit(seconds: number): string {
+/** A length of time in its largest unit: `0s`, `12s`, `3m`, `5h`, `9d`. */
+export function formatSpan(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}h`;

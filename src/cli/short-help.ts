@@ -3,7 +3,7 @@ import { commandTable } from "./command-table.ts";
 
 export function shortHelp(): string {
   const commands = commandTable.flatMap(({ name, summary, example }) =>
-    example === undefined ? [] : [`  ${name.padEnd(8)} ${summary}`, `             ${example}`],
+    example === undefined ? [] : [`  ${name.padEnd(10)} ${summary}`, `               ${example}`],
   );
   return [
     "Usage: seqlog <command> LOG [options]",

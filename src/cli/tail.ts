@@ -9,12 +9,14 @@ import { printRecords, select, type Selection } from "./print-records.ts";
 import { addReadOptions, readOptionsHelp, readRange, type ReadFlags } from "./read-options.ts";
 import { contentOf } from "./record-content.ts";
 import { chosenFormat, type RecordFormat, recordFormat } from "./record-format.ts";
+import { tailConsumer } from "./tail-consumer.ts";
 import { terminalLineFormat } from "./terminal-line.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface TailFlags extends ReadFlags {
   readonly lines?: number;
   readonly follow?: boolean;
+  readonly consumer?: string;
 }
 
 const defaultLines = 10;
@@ -23,10 +25,16 @@ const help = `${readOptionsHelp}
 
 On a terminal each record is one line: seq, how long ago, and its data. Into a pipe it is raw.
 
+With --consumer each start goes on where the one before left off: a record is acknowledged once it was
+handed to the output, so none is left out, and after a crash some are printed again. A new consumer begins at
+the log's start, or at --from, --since or -o; what --where leaves out counts as done. One process at a time.
+It ends at the end of the log, unless with -f. \`seqlog consumers\` lists and moves consumers.
+
 Examples:
   seqlog tail -n 20 ./events
   seqlog tail -f ./events --where level=error
-  seqlog tail -f -o end -c 1 ./events`;
+  seqlog tail -f -o end -c 1 ./events
+  seqlog tail -f --consumer mailer ./events | ./send-mails`;
 
 /** Defines `tail`. */
 export function defineTail(command: Command, context: CliContext): void {
@@ -38,19 +46,22 @@ export function defineTail(command: Command, context: CliContext): void {
       `the last this many records that --where takes (default: ${defaultLines})`,
       parseCount,
     )
-    .option("-f, --follow", "go on with new records until interrupted");
+    .option("-f, --follow", "go on with new records until interrupted")
+    .option("--consumer <name>", "go on where this durable consumer left off; made when there is none");
   addReadOptions(command)
     .addHelpText("after", help)
     .action((location: string, flags: TailFlags) => tail(location, flags, context));
 }
 
-async function tail(location: string, flags: TailFlags, { stdout, stderr }: CliContext): Promise<void> {
+async function tail(location: string, flags: TailFlags, context: CliContext): Promise<void> {
+  const { stdout, stderr } = context;
   const range = readRange(flags);
   const follow = flags.follow === true && flags.e !== true;
   if (follow && flags.reverse === true) throw new UsageError("--reverse cannot follow: leave out -f");
   if (range.from !== undefined && flags.lines !== undefined) {
     throw new UsageError("-n counts from the end: leave out --from, --since and -o");
   }
+  if (flags.consumer !== undefined) refuseForConsumers(flags, range.to);
   const name = chosenFormat(flags);
   const format = name === undefined && stdout.isTerminal ? terminalLineFormat() : recordFormat(name ?? "raw", stdout);
   const selection = {
@@ -59,6 +70,10 @@ async function tail(location: string, flags: TailFlags, { stdout, stderr }: CliC
     limit: flags.limit ?? Infinity,
     content: contentOf(location),
   };
+  if (flags.consumer !== undefined) {
+    const what = { name: flags.consumer, from: range.from, follow, selection };
+    return await tailConsumer(location, what, format, context);
+  }
   const log = await openForReading(location, stderr);
   try {
     if (range.from !== undefined) {
@@ -77,6 +92,19 @@ async function tail(location: string, flags: TailFlags, { stdout, stderr }: CliC
     }
   } finally {
     await log.close();
+  }
+}
+
+/** A consumer goes forward, from where it is, to the end. */
+function refuseForConsumers({ lines, reverse }: TailFlags, to: Position | undefined): void {
+  if (lines !== undefined) {
+    throw new UsageError(
+      "-n counts from the end, and --consumer goes on where it left off: give -c for so many records",
+    );
+  }
+  if (reverse === true) throw new UsageError("--reverse goes back, and --consumer only forward: give one of them");
+  if (to !== undefined) {
+    throw new UsageError("--to and --until end a range, and --consumer has none: give -c for so many records");
   }
 }
 

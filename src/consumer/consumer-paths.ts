@@ -66,7 +66,7 @@ export function lockConsumer(machine: Machine, paths: ConsumerPaths, kind: LockK
     throw new SeqlogError(
       "SEQLOG_LOCKED",
       `${paths.lock}: ${who} has the consumer ${JSON.stringify(paths.name)} open. Close it there; a consumer of another name works beside it`,
-      error.facts,
+      { ...error.facts, consumer: paths.name },
     );
   }
 }

@@ -27,7 +27,8 @@ test("every command and option of the help is known", async () => {
   expect(commands.map(({ name }) => name)).toEqual(commandTable.map(({ name }) => name));
   for (const { name, options, words } of commands) {
     const helps = [await runInProcess([name, "--help"])];
-    if (name === "demo") for (const word of words) helps.push(await runInProcess([name, word, "--help"]));
+    if (["consumers", "demo"].includes(name))
+      for (const word of words) helps.push(await runInProcess([name, word, "--help"]));
     const shown = helps.flatMap(({ text }) => text.match(/^ {2}-.*?(?= {2}|$)/gm) ?? []);
     const names = shown.flatMap((line) => line.match(/(?<![\w-])--?[a-z-]+/gi) ?? []);
     const known = new Set([...options.flatMap((option) => option.names), "-h", "--help"]);
@@ -75,6 +76,8 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(complete("seqlog trim ./events --")).toEqual(["--before", "--force", "--dry-run", "--json", "--help"]);
     expect(complete("seqlog import x --de")).toEqual(["--delimiter"]);
     expect(complete("seqlog demo crash --r")).toEqual(["--rounds"]);
+    expect(complete("seqlog consumers seek ./events a --t")).toEqual(["--to"]);
+    expect(complete("seqlog tail --co")).toEqual(["--consumer"]);
   });
 
   test("completes the values of options", () => {
@@ -89,6 +92,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(complete("seqlog completion ")).toEqual(["bash", "zsh", "fish"]);
     expect(complete("seqlog help ex")).toEqual(["export"]);
     expect(complete("seqlog demo ")).toEqual(["crash", "help"]);
+    expect(complete("seqlog consumers ")).toEqual(["list", "show", "seek", "reset", "delete", "help"]);
     for (const line of ["seqlog cat ", "seqlog export x -o ", "seqlog cat x --from ", "seqlog nonsense "]) {
       expect({ line, offered: complete(line) }).toEqual({ line, offered: [] });
     }
@@ -203,9 +207,20 @@ describe("help", () => {
     const { code, text, stderr } = await runInProcess(["help"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const shown = commandTable.filter(({ example }) => example !== undefined);
-    expect(shown).toHaveLength(10);
+    expect(shown.map(({ name }) => name)).toEqual([
+      "append",
+      "cat",
+      "tail",
+      "get",
+      "stats",
+      "consumers",
+      "serve",
+      "export",
+      "trim",
+      "verify",
+    ]);
     for (const { name, summary, example = "" } of shown) {
-      expect(text).toContain(`\n  ${name.padEnd(8)} ${summary}\n             ${example}\n`);
+      expect(text).toContain(`\n  ${name.padEnd(10)} ${summary}\n               ${example}\n`);
       const found = /seqlog (\w+) (.*?)(?: &&.*)?$/.exec(example);
       expect(found?.[1]).toBe(name);
       const options = (found?.[2] ?? "").split(" ").filter((word) => word.startsWith("-"));
@@ -225,7 +240,7 @@ describe("help", () => {
   });
 
   test("of one command is its own", async () => {
-    for (const words of [["trim"], ["demo"], ["demo", "crash"], ["help"]]) {
+    for (const words of [["trim"], ["demo"], ["demo", "crash"], ["consumers", "seek"], ["help"]]) {
       expect(await runInProcess(["help", ...words])).toEqual(await runInProcess([...words, "--help"]));
     }
     expect(await runInProcess(["help", "nonsense"])).toMatchObject({ code: 2, text: "" });

@@ -120,7 +120,7 @@ describe("a second writer is 3", () => {
     for (const command of [["repair"], ["rebuild-index"], ["reset", "--yes"], ["trim", "--before", "1"]]) {
       expect({ command, code: (await seqlog([...command, log])).code }).toEqual({ command, code: 3 });
     }
-    for (const command of [["cat"], ["tail"], ["stats"], ["verify"], ["export"]]) {
+    for (const command of [["cat"], ["tail"], ["stats"], ["verify"], ["export"], ["consumers", "list"]]) {
       expect({ command, code: (await seqlog([...command, log])).code }).toEqual({ command, code: 0 });
     }
     holder.end();
@@ -137,6 +137,7 @@ test("help and version are 0, and every command has examples", async () => {
     "tail",
     "get",
     "stats",
+    "consumers",
     "export",
     "import",
     "trim",
@@ -150,8 +151,9 @@ test("help and version are 0, and every command has examples", async () => {
     "demo",
   ];
   for (const command of commands) expect(text).toMatch(new RegExp(`^  ${command} `, "m"));
+  const below = ["list", "show", "seek", "reset", "delete"].map((word) => ["consumers", word]);
   const helps = await Promise.all(
-    [...commands.slice(0, -1).map((command) => [command]), ["demo", "crash"]].map((words) =>
+    [...commands.slice(0, -1).map((command) => [command]), ["demo", "crash"], ...below].map((words) =>
       runInProcess([...words, "--help"]),
     ),
   );

@@ -1,0 +1,110 @@
+/** `seqlog consumers seek`, `reset` and `delete`. */
+import type { ConsumerInfo, ConsumerSeek, FileLog, Position } from "../index.ts";
+import type { CliContext } from "./cli-context.ts";
+import { accountOf } from "./consumer-reports.ts";
+import { openForConsumers, requireConsumer } from "./consumers-log.ts";
+import { printableLine } from "./printable.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** The options of `seek` and `reset`. */
+export interface MoveOptions {
+  readonly to: Position;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** The options of `delete`. */
+export interface DeleteOptions {
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** Moves a consumer that is there, and stands in this log. */
+export async function seekConsumer(
+  location: string,
+  name: string,
+  options: MoveOptions,
+  context: CliContext,
+): Promise<void> {
+  const log = await openForConsumers(location);
+  try {
+    const info = await requireConsumer(log, location, name);
+    if (info.nextSeq === undefined) {
+      throw new UsageError(
+        `${location}: the consumer ${name} has no position to move from: ${info.problem}; \`seqlog consumers reset\` gives it a new one`,
+      );
+    }
+    await move(log, info, name, options, context);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Gives a consumer a checkpoint, whatever was before. */
+export async function resetConsumer(
+  location: string,
+  name: string,
+  options: MoveOptions,
+  context: CliContext,
+): Promise<void> {
+  const log = await openForConsumers(location);
+  try {
+    const info = (await log.consumers()).find((consumer) => consumer.name === name);
+    await move(log, info, name, options, context);
+  } finally {
+    await log.close();
+  }
+}
+
+async function move(
+  log: FileLog,
+  info: ConsumerInfo | undefined,
+  name: string,
+  { to, dryRun = false, json = false }: MoveOptions,
+  { stdout }: CliContext,
+): Promise<void> {
+  const { before, after } = await log.seekConsumer(name, to, { dryRun });
+  if (json) {
+    stdout.line(JSON.stringify({ dryRun, name, before: before ?? null, after }));
+    return;
+  }
+  stdout.line(printableLine(`${dryRun ? "would be done: " : ""}${inWords(name, info, after)}`));
+  if (dryRun && info?.isActive === true) stdout.line("a process has it open now: end that first");
+}
+
+function inWords(name: string, info: ConsumerInfo | undefined, after: ConsumerSeek["after"]): string {
+  const to = after.nextSeq;
+  if (info === undefined) return `the consumer ${name} is new, and begins at seq ${to}`;
+  const from = info.nextSeq;
+  if (from === undefined) return `${name} begins anew at seq ${to}; before: ${info.problem}`;
+  if (from === to) return `${name} stays at seq ${to}`;
+  const what = to < from ? "will be delivered again" : "will not be delivered to it";
+  const count = Math.abs(to - from);
+  return `${name} moves from seq ${from} to seq ${to}; ${count} ${count === 1 ? "record" : "records"} ${what}`;
+}
+
+/** Forgets a consumer. */
+export async function deleteConsumer(
+  location: string,
+  name: string,
+  { yes = false, json = false }: DeleteOptions,
+  { stdout }: CliContext,
+): Promise<void> {
+  const log = await openForConsumers(location);
+  try {
+    const info = await requireConsumer(log, location, name);
+    const where = info.nextSeq === undefined ? "which has no position" : `whose next record is ${info.nextSeq}`;
+    if (!yes) {
+      throw new UsageError(
+        `${location}: this would delete the consumer ${name}, ${where}, for good; run it again with --yes`,
+        "USAGE",
+        { wouldDelete: accountOf(info) },
+      );
+    }
+    await log.deleteConsumer(name);
+    if (json) stdout.line(JSON.stringify({ deleted: accountOf(info) }));
+    else stdout.line(printableLine(`deleted the consumer ${name}, ${where}`));
+  } finally {
+    await log.close();
+  }
+}

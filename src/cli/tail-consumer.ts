@@ -1,0 +1,93 @@
+/** `seqlog tail --consumer`: tails with a durable consumer, which goes on where it left off. */
+import { type Consumer, type FileLog, type Position, SeqlogError } from "../index.ts";
+import type { CliContext } from "./cli-context.ts";
+import { openForConsumers } from "./consumers-log.ts";
+import { onInterruption } from "./interruption.ts";
+import { printDeliveries } from "./print-deliveries.ts";
+import type { Selection } from "./print-records.ts";
+import { printableLine } from "./printable.ts";
+import type { RecordFormat } from "./record-format.ts";
+
+/** Which consumer, and which of its records. */
+export interface ConsumerTail {
+  readonly name: string;
+  /** Where one begins that is new. */
+  readonly from: Position | undefined;
+  readonly follow: boolean;
+  readonly selection: Selection;
+}
+
+/** What was handed over so long before a crash may be printed again: nobody waits for each checkpoint. */
+const checkpointMs = 100;
+
+/** A reader that looks away (a pager) is no reason to print anything again: the longest wait that there is. */
+const ackWaitMs = 2 ** 31 - 1;
+
+/** Tails to the end of the log as it is now, or on and on. */
+export async function tailConsumer(
+  location: string,
+  { name, from, follow, selection }: ConsumerTail,
+  format: RecordFormat,
+  context: CliContext,
+): Promise<void> {
+  const { stdout } = context;
+  const log = await openForConsumers(location);
+  const stop = new AbortController();
+  const interruption = onInterruption(() => stop.abort());
+  try {
+    if (from !== undefined) await tellOfFrom(log, location, name, context);
+    const consumer = await open(log, location, name, from);
+    const end = follow ? Infinity : log.nextSeq;
+    try {
+      await printDeliveries(consumer, end, selection, format, stdout, AbortSignal.any([stop.signal, stdout.signal]));
+    } finally {
+      await consumer.close();
+    }
+  } finally {
+    interruption.stopListening();
+    await log.close();
+  }
+  if (interruption.exitCode !== undefined) context.exitCode = interruption.exitCode;
+}
+
+/** The same command line may be started again and again, so that this is no error. */
+async function tellOfFrom(log: FileLog, location: string, name: string, { stderr }: CliContext): Promise<void> {
+  const there = (await log.consumers()).find((consumer) => consumer.name === name);
+  if (there?.nextSeq === undefined) return;
+  stderr.line(
+    printableLine(
+      `seqlog: note: the consumer ${name} goes on at seq ${there.nextSeq}, since --from is for a new one; ` +
+        `\`seqlog consumers seek ${location} ${name} --to …\` moves it`,
+    ),
+  );
+  await stderr.flush();
+}
+
+async function open(log: FileLog, location: string, name: string, from: Position | undefined): Promise<Consumer> {
+  try {
+    return await log.consumer(name, {
+      ...(from === undefined ? {} : { from }),
+      ackWaitMs,
+      checkpoint: { intervalMs: checkpointMs },
+    });
+  } catch (error) {
+    throw inWordsOfTheCommand(error, location, name);
+  }
+}
+
+/** The library says which function says where to go on; at a shell it is a command. */
+function inWordsOfTheCommand(error: unknown, location: string, name: string): unknown {
+  const isMisplaced =
+    SeqlogError.is(error, "SEQLOG_CHECKPOINT_MISMATCH") ||
+    SeqlogError.is(error, "SEQLOG_TRIMMED") ||
+    SeqlogError.is(error, "SEQLOG_DAMAGED");
+  if (!isMisplaced) return error;
+  const { code, message, facts }: SeqlogError = error;
+  const what = message.replace(/ Nothing was changed\..*$|\. `log\.seekConsumer\(.*$/s, "");
+  return new SeqlogError(
+    code,
+    `${what.replace(/\.$/, "")}. \`seqlog consumers reset ${location} ${name} --to POSITION\` says where it is to go on`,
+    facts,
+    { cause: error },
+  );
+}
