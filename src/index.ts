@@ -21,14 +21,9 @@ export type {
   SyncMessage,
 } from "./diagnostics.ts";
 
-export {
-  type DirectoryRecovery,
-  FileLog,
-  type FileLogStats,
-  type FileOpenOptions,
-  type OpenOptions,
-  type TrimOptions,
-} from "./log/file-log.ts";
+export { FileLog, type FileLogStats, type TrimOptions } from "./log/file-log.ts";
+export type { FileOpenOptions, OpenOptions } from "./log/file-open-options.ts";
+export type { DirectoryRecovery } from "./log/open-directory.ts";
 export type { HeldBack, Protector, Retention, RetentionStats } from "./log/retention.ts";
 export type { Durability, TrimResult } from "./log/directory-writer.ts";
 export type {

@@ -1,6 +1,7 @@
 /** `openLog`: picks the kind of log by its location. */
 import type { Codec } from "./log/codec.ts";
-import { FileLog, type FileOpenOptions } from "./log/file-log.ts";
+import { FileLog } from "./log/file-log.ts";
+import type { FileOpenOptions } from "./log/file-open-options.ts";
 
 /**
  * Opens the log at a location: a directory path, or a `file:` URL object. Makes one where there is

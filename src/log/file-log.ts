@@ -1,40 +1,24 @@
 /** `FileLog`: the log in a directory, as programs use it. What it does is in the files it delegates to. */
 import { FileConsumers } from "../consumer/file-consumers.ts";
 import { lowestCheckpoint } from "../consumer/protected.ts";
-import { recoveryChannel } from "../diagnostics.ts";
 import { SeqlogError } from "../errors.ts";
-import { maxDataLength } from "../format/record.ts";
-import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
-import { conflictError } from "../segment/batch.ts";
-import { type WriteMode, checkedWrites } from "../segment/in-place-writes.ts";
+import { type Seq, type SeqLike, asSeq } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
-import {
-  type RecoveryReport,
-  checkLimit,
-  defaultMaxPendingBytes,
-  defaultMaxRecordBytes,
-  reportOf,
-} from "../segment/log-writer.ts";
 import { type Position, type ReadOptions, resolvePosition } from "../segment/positions.ts";
 import { Reading } from "../segment/reading.ts";
 import { closedError, resetError } from "../segment/read-range.ts";
 import { ResetGate } from "../segment/reset-gate.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import { run, runSync } from "../storage/plan.ts";
 import type { Machine } from "../storage/storage.ts";
-import { type LockKind, type WriterLock, acquireWriterLock } from "../storage/writer-lock.ts";
+import type { LockKind } from "../storage/writer-lock.ts";
+import { Appending } from "./appending.ts";
 import { type Codec, decoderOf } from "./codec.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
 import { copyLog } from "./copy-log.ts";
-import {
-  DirectoryWriter,
-  type Durability,
-  type TrimResult,
-  type WriterSettings,
-  lockPath,
-} from "./directory-writer.ts";
-import { Follower } from "./follower.ts";
+import { DirectoryWriter, type TrimResult } from "./directory-writer.ts";
+import { type AnyOpenOptions, type FileOpenOptions, checkedSettings } from "./file-open-options.ts";
+import type { Follower } from "./follower.ts";
 import type {
   AppendBatchOptions,
   AppendOptions,
@@ -45,56 +29,14 @@ import type {
   LogCapabilities,
   LogStats,
 } from "./log.ts";
-import type { KeyLimits } from "./key-window.ts";
-import type { Manifest } from "./manifest.ts";
-import { type Recovered, ensureLog, recoverDirectory } from "./recover-directory.ts";
-import { type Retention, type RetentionStats, checkedRetention, checkHasTimes, protectWith } from "./retention.ts";
-import { RangeWaiter, RecordWaiter } from "./waiters.ts";
-
-/** Options of opening any log. */
-export interface OpenOptions {
-  /** Whether to make a log where there is none. Default true; with `readOnly` never. */
-  readonly create?: boolean;
-  /** Read beside a writer in any process: takes no lock, changes nothing, sees only durable records. */
-  readonly readOnly?: boolean;
-  /** Ends the wait for the lock. */
-  readonly signal?: AbortSignal;
-  /** Bytes accepted and not yet acknowledged, before SEQLOG_QUEUE_FULL. Default 64 MiB. */
-  readonly maxPendingBytes?: number;
-}
-
-/** Options of opening a directory log. */
-export interface FileOpenOptions extends OpenOptions {
-  /** A segment takes no more records once it would be larger. Default 256 MiB; at least 1 KiB. */
-  readonly segmentBytes?: number;
-  /** Bytes of data in one record, for appends alone. Default 16 MiB, at most 1 GiB. */
-  readonly maxRecordBytes?: number;
-  /** When an append is acknowledged. Default `"record"`: when it is on the disk. */
-  readonly durability?: Durability;
-  /**
-   * Where records are written: `"auto"` (default) writes at most 64 KiB at a time on the event loop as
-   * long as this disk takes less than 0.3 ms for it, since the way through the thread pool takes as
-   * long; at most once in a turn, and from the first write of over 2 ms on in the background again.
-   * `"background"` never blocks. What is acknowledged, and when, is the same.
-   */
-  readonly writes?: WriteMode;
-  /** How long to wait for another writer to let go. Default 0. Not for `openSync`. */
-  readonly lockTimeoutMs?: number;
-  /** How a second writer is kept out. Default `"kernel"`; what `"pid-file"` cannot do is in docs/durability.md. */
-  readonly lock?: LockKind;
-  /** The ids of a new log: `"v7"` (default) hold the time of the append; `"v4"` are the seed's, and leave it without times. */
-  readonly ids?: "v7" | "v4";
-  /**
-   * How far back a key of `append` is known: among the last `records` records, as long as they are
-   * not older than `ms`, whichever ends first. Default 10 minutes and 100,000 records, which take up
-   * to 20 MB once keys are used.
-   */
-  readonly keyWindow?: { readonly ms?: number; readonly records?: number };
-  /** What the log need not keep. Default: everything stays until `trim`. */
-  readonly retention?: Retention;
-  /** The machine to work on; for tests. */
-  readonly machine?: Machine;
-}
+import {
+  type DirectoryRecovery,
+  type OpenedDirectory,
+  openToRead,
+  openToWrite,
+  openToWriteSync,
+} from "./open-directory.ts";
+import { type RetentionStats, protectWith } from "./retention.ts";
 
 /** Counts of a directory log. */
 export interface FileLogStats extends LogStats {
@@ -110,70 +52,10 @@ export interface TrimOptions {
   readonly force?: boolean;
 }
 
-/** What opening a directory found and set right. */
-export interface DirectoryRecovery extends RecoveryReport {
-  /**
-   * The clock less the time of the last id, when they are more than a day apart. Positive: nothing was
-   * appended for that long, or the clock jumped ahead. Negative: the clock went back; new ids keep
-   * the time of the last one until it catches up.
-   */
-  readonly clockSkewMs?: number;
-}
-
 type WithCodec<I, O> = { readonly codec: Codec<I, O> };
 type WithoutCodec = { readonly codec?: undefined };
-type AnyOptions = FileOpenOptions & { readonly codec?: Codec<unknown> | undefined };
 
 protectWith(lowestCheckpoint);
-
-const dayMs = 24 * 60 * 60 * 1000;
-const lockPollMs = 20;
-
-function checkedSettings(options: AnyOptions): WriterSettings {
-  const { durability = "record", codec } = options;
-  if (durability !== "record" && durability !== "os") {
-    if (typeof durability !== "object" || durability === null) {
-      throw new TypeError(`durability must be "record", "os" or { intervalMs }, got ${JSON.stringify(durability)}`);
-    }
-    if (durability.intervalMs === undefined) {
-      throw new TypeError(`durability must be "record", "os" or { intervalMs }, got ${JSON.stringify(durability)}`);
-    }
-    checkLimit(durability.intervalMs, 0, "durability.intervalMs", 1, 3_600_000);
-  }
-  return {
-    segmentBytes: checkLimit(options.segmentBytes, 256 * 1024 * 1024, "segmentBytes", 1024, Number.MAX_SAFE_INTEGER),
-    maxRecordBytes: checkLimit(options.maxRecordBytes, defaultMaxRecordBytes, "maxRecordBytes", 0, maxDataLength),
-    maxPendingBytes: checkLimit(
-      options.maxPendingBytes,
-      defaultMaxPendingBytes,
-      "maxPendingBytes",
-      1,
-      Number.MAX_SAFE_INTEGER,
-    ),
-    durability,
-    writes: checkedWrites(options.writes),
-    codec: codec?.name,
-    keyWindow: checkedKeyWindow(options.keyWindow),
-    retention: checkedRetention(options.retention),
-  };
-}
-
-function checkedKeyWindow(window: FileOpenOptions["keyWindow"]): KeyLimits {
-  if (window !== undefined && (typeof window !== "object" || window === null)) {
-    throw new TypeError(`keyWindow must be { ms, records }, got ${JSON.stringify(window)}`);
-  }
-  return {
-    ms: checkLimit(window?.ms, 10 * 60 * 1000, "keyWindow.ms", 1, Number.MAX_SAFE_INTEGER),
-    records: checkLimit(window?.records, 100_000, "keyWindow.records", 1, 10_000_000),
-  };
-}
-
-function checkCodec(manifest: Manifest, codec: string | undefined, directory: string): void {
-  if (codec === undefined || manifest.codec === null || manifest.codec === codec) return;
-  throw new TypeError(
-    `${directory}: this log was written with the codec ${JSON.stringify(manifest.codec)}, not ${JSON.stringify(codec)}. Open it with that one, or with none for plain bytes`,
-  );
-}
 
 /**
  * A durable log in a directory: `append` resolves when the record is on the disk, appends made at
@@ -198,8 +80,8 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   /** The name of the codec it was opened with; undefined for plain bytes. */
   readonly codec: string | undefined;
   readonly #view: DirectoryWriter | Follower;
-  readonly #codec: Codec<In, Out> | undefined;
   readonly #reading: Reading<Out>;
+  readonly #appending: Appending<In>;
   readonly #machine: Machine;
   readonly #consumers: FileConsumers<Out>;
   #closing: Promise<void> | undefined;
@@ -207,9 +89,8 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
 
   private constructor(
     machine: Machine,
-    view: DirectoryWriter | Follower,
+    { view, recovery }: OpenedDirectory,
     codec: Codec<In, Out> | undefined,
-    recovery: DirectoryRecovery,
     lock: LockKind = "kernel",
   ) {
     this.location = view.location;
@@ -223,10 +104,10 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     };
     this.#machine = machine;
     this.#view = view;
-    this.#codec = codec;
     this.codec = codec?.name;
     const decode = decoderOf(codec);
     this.#reading = new Reading(view, decode);
+    this.#appending = new Appending(() => this.#writer(), codec);
     const flush = view instanceof DirectoryWriter ? (): Promise<void> => view.flush() : undefined;
     this.#consumers = new FileConsumers({ machine, view, decode, lock, flush });
   }
@@ -241,36 +122,22 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    */
   static async open<I, O>(directory: string | URL, options: FileOpenOptions & WithCodec<I, O>): Promise<FileLog<I, O>>;
   static async open(directory: string | URL, options?: FileOpenOptions & WithoutCodec): Promise<FileLog>;
-  static async open(directory: string | URL, options: AnyOptions = {}): Promise<FileLog<never, unknown>> {
+  static async open(directory: string | URL, options: AnyOpenOptions = {}): Promise<FileLog<never, unknown>> {
     const at = localPath(directory, "the log's directory");
     const settings = checkedSettings(options);
     const machine = options.machine ?? nodeMachine;
     options.signal?.throwIfAborted();
-    if (options.readOnly === true) {
-      const view = await Follower.open(machine, at);
-      try {
-        checkCodec(view.manifest, settings.codec, at);
-      } catch (error) {
-        view.close();
-        throw error;
-      }
-      return new FileLog(machine, view, options.codec, readOnlyReport(view), options.lock);
-    }
-    prepareDirectory(machine, at, options);
-    const lock = await waitForLock(machine, at, options);
-    try {
-      const recovered = await run(recoverDirectory(machine, at, creationOf(options)));
-      return finishOpen(machine, at, lock, recovered, settings, options);
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    const opened =
+      options.readOnly === true
+        ? await openToRead(machine, at, settings)
+        : await openToWrite(machine, at, settings, options);
+    return new FileLog(machine, opened, options.codec, options.lock);
   }
 
   /** As `open`, blocking, for writing. */
   static openSync<I, O>(directory: string | URL, options: FileOpenOptions & WithCodec<I, O>): FileLog<I, O>;
   static openSync(directory: string | URL, options?: FileOpenOptions & WithoutCodec): FileLog;
-  static openSync(directory: string | URL, options: AnyOptions = {}): FileLog<never, unknown> {
+  static openSync(directory: string | URL, options: AnyOpenOptions = {}): FileLog<never, unknown> {
     const at = localPath(directory, "the log's directory");
     const settings = checkedSettings(options);
     const machine = options.machine ?? nodeMachine;
@@ -278,26 +145,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
       throw new TypeError("openSync opens for writing; for readOnly use `await FileLog.open`");
     if (options.lockTimeoutMs !== undefined)
       throw new TypeError("openSync cannot wait for a lock; use `await FileLog.open`");
-    prepareDirectory(machine, at, options);
-    const lock = acquireWriterLock(machine, lockPath(at), options.lock ?? "kernel");
-    try {
-      const recovered = runSync(recoverDirectory(machine, at, creationOf(options)));
-      return finishOpen(machine, at, lock, recovered, settings, options);
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
-  }
-
-  /** @internal */
-  static create<I, O>(
-    machine: Machine,
-    view: DirectoryWriter,
-    codec: Codec<I, O> | undefined,
-    recovery: DirectoryRecovery,
-    lock: LockKind | undefined,
-  ): FileLog<I, O> {
-    return new FileLog<I, O>(machine, view, codec, recovery, lock);
+    return new FileLog(machine, openToWriteSync(machine, at, settings, options), options.codec, options.lock);
   }
 
   /** The first record that was not removed. */
@@ -342,17 +190,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    * @throws SEQLOG_KEY_REUSED when the key was used for other data; SEQLOG_UNSUPPORTED for a key in a log of version 4 ids
    */
   append(data: In, options?: AppendOptions): Promise<FileAppended> {
-    return new Promise((resolve, reject) => {
-      const writer = this.#writer();
-      const expectedSeq = expectedSeqOf(options);
-      const key = options?.key;
-      if (key !== undefined) {
-        const encoded = this.#encode(data);
-        return writer.keys.add({ data: encoded, key, expectedSeq, isBlocking: false, resolve, reject });
-      }
-      const waiter = new RecordWaiter(expectedSeq, writer, resolve, reject);
-      writer.queue.add(this.#encode(data), waiter);
-    });
+    return this.#appending.append(data, options);
   }
 
   /**
@@ -362,7 +200,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    * @throws as `append`; when the input is at fault nothing was appended
    */
   appendBatch(data: readonly In[], options?: AppendBatchOptions): Promise<AppendedRange> {
-    return new Promise((resolve, reject) => this.#addAll(data, options, false, resolve, reject));
+    return this.#appending.appendBatch(data, options);
   }
 
   /**
@@ -372,71 +210,12 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
    * @throws as `append`
    */
   appendSync(data: In, options?: AppendOptions): FileAppended {
-    return this.#blocking((resolve, reject) => {
-      const writer = this.#writer();
-      const expectedSeq = expectedSeqOf(options);
-      const key = options?.key;
-      if (key !== undefined) {
-        const encoded = this.#encode(data);
-        return writer.keys.add({ data: encoded, key, expectedSeq, isBlocking: true, resolve, reject });
-      }
-      const waiter = new RecordWaiter(expectedSeq, writer, resolve, reject);
-      writer.queue.add(this.#encode(data), waiter, true);
-    });
+    return this.#appending.appendSync(data, options);
   }
 
   /** Appends many records and blocks until they are durable. As `appendBatch`, not a transaction. */
   appendBatchSync(data: readonly In[], options?: AppendBatchOptions): AppendedRange {
-    return this.#blocking((resolve, reject) => this.#addAll(data, options, true, resolve, reject));
-  }
-
-  #addAll(
-    data: readonly In[],
-    options: AppendBatchOptions | undefined,
-    isBlocking: boolean,
-    resolve: (range: AppendedRange) => void,
-    reject: (error: Error) => void,
-  ): void {
-    const writer = this.#writer();
-    if (!Array.isArray(data)) throw new TypeError(`appendBatch takes an array, got ${typeof data}`);
-    if ((options as AppendOptions | undefined)?.key !== undefined) {
-      throw new TypeError("appendBatch takes no key, which is one record's; append them one by one, each with its key");
-    }
-    const expectedSeq = expectedSeqOf(options);
-    const encoded: (Uint8Array | string)[] = [];
-    // By index, which does not pass over holes.
-    for (let i = 0; i < data.length; i++) encoded.push(this.#encodeApart(data[i] as In));
-    if (encoded.length === 0) {
-      const { nextSeq } = writer.queue;
-      if (expectedSeq >= 0 && expectedSeq !== nextSeq) throw conflictError(expectedSeq, nextSeq);
-      return resolve({ first: asSeq(nextSeq), last: asSeq(nextSeq), count: 0 });
-    }
-    const waiter = new RangeWaiter(encoded.length, expectedSeq, resolve, reject);
-    writer.queue.addAll(encoded, expectedSeq, (first) => waiter.part(first), isBlocking);
-  }
-
-  #blocking<T>(add: (resolve: (value: T) => void, reject: (error: Error) => void) => void): T {
-    const writer = this.#writer();
-    let result: { value: T } | undefined;
-    let failure: Error | undefined;
-    writer.queue.throwIfPaused();
-    add(
-      (value) => (result = { value }),
-      (error) => (failure = error),
-    );
-    writer.queue.drainSync();
-    if (failure !== undefined) throw failure;
-    return ((result as { value: T } | undefined) ?? noAnswer()).value;
-  }
-
-  #encode(data: In): Uint8Array | string {
-    return this.#codec === undefined ? (data as Uint8Array | string) : this.#codec.encode(data);
-  }
-
-  /** For a batch all is encoded before any of it is copied, and a codec may use one buffer again and again. */
-  #encodeApart(data: In): Uint8Array | string {
-    const encoded = this.#encode(data);
-    return this.#codec === undefined || !(encoded instanceof Uint8Array) ? encoded : new Uint8Array(encoded);
+    return this.#appending.appendBatchSync(data, options);
   }
 
   /** Bytes accepted and not yet acknowledged, headers included; 0 in a log that was closed or is read-only. */
@@ -673,67 +452,4 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
       },
     );
   }
-}
-
-function noAnswer(): never {
-  throw new Error("a blocking append ended without an answer");
-}
-
-function expectedSeqOf(options: AppendBatchOptions | undefined): number {
-  return options?.expectedSeq === undefined ? -1 : checkSeq(options.expectedSeq, "expectedSeq");
-}
-
-function creationOf(options: FileOpenOptions): { create: boolean; idVersion: 4 | 7 } {
-  const { ids = "v7" } = options;
-  if (ids !== "v7" && ids !== "v4") throw new TypeError(`ids must be "v7" or "v4", got ${JSON.stringify(ids)}`);
-  return { create: options.create !== false, idVersion: ids === "v4" ? 4 : 7 };
-}
-
-function prepareDirectory(machine: Machine, directory: string, options: FileOpenOptions): void {
-  creationOf(options);
-  const { storage } = machine;
-  if (options.create !== false) return storage.makeDirectorySync(directory);
-  // Before the lock is taken: its file is a change too.
-  ensureLog(storage, directory);
-}
-
-async function waitForLock(machine: Machine, directory: string, options: FileOpenOptions): Promise<WriterLock> {
-  const timeoutMs = checkLimit(options.lockTimeoutMs, 0, "lockTimeoutMs", 0, 2 ** 31 - 1);
-  const deadline = machine.clock.now() + timeoutMs;
-  for (;;) {
-    try {
-      return acquireWriterLock(machine, lockPath(directory), options.lock ?? "kernel");
-    } catch (error) {
-      if (!SeqlogError.is(error, "SEQLOG_LOCKED") || machine.clock.now() >= deadline) throw error;
-    }
-    await new Promise<void>((resolve) => machine.clock.after(lockPollMs, resolve, { keepAlive: true }));
-    options.signal?.throwIfAborted();
-  }
-}
-
-function finishOpen(
-  machine: Machine,
-  directory: string,
-  lock: WriterLock,
-  recovered: Recovered,
-  settings: WriterSettings,
-  options: AnyOptions,
-): FileLog<never, unknown> {
-  checkCodec(recovered.manifest, settings.codec, directory);
-  checkHasTimes(settings.retention, recovered.manifest, directory);
-  const { active, lastIdMs, rebuilt } = recovered;
-  const records = active.nextSeq - recovered.manifest.firstSeq;
-  const skew = lastIdMs === 0 ? 0 : machine.clock.now() - lastIdMs;
-  const recovery: DirectoryRecovery = {
-    ...reportOf(active, records),
-    indexRebuilt: active.indexRebuilt || rebuilt.length > 0,
-    ...(Math.abs(skew) > dayMs ? { clockSkewMs: skew } : {}),
-  };
-  const writer = new DirectoryWriter(machine, directory, lock, recovered, settings);
-  if (recoveryChannel.hasSubscribers) recoveryChannel.publish({ path: directory, ...recovery });
-  return FileLog.create(machine, writer, options.codec, recovery, options.lock);
-}
-
-function readOnlyReport(view: Follower): DirectoryRecovery {
-  return { records: view.nextSeq - view.firstSeq, tornBytes: 0, redone: 0, indexRebuilt: false };
 }

@@ -7,7 +7,8 @@ import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { json } from "./codec.ts";
-import { FileLog, type FileOpenOptions } from "./file-log.ts";
+import { FileLog } from "./file-log.ts";
+import type { FileOpenOptions } from "./file-open-options.ts";
 import type { FileAppended } from "./log.ts";
 
 const start = Date.UTC(2026, 0, 1);

@@ -24,7 +24,8 @@ import { nodeMachine } from "../storage/node-machine.ts";
 import { runSync } from "../storage/plan.ts";
 import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
-import { FileLog, type FileOpenOptions } from "./file-log.ts";
+import { FileLog } from "./file-log.ts";
+import type { FileOpenOptions } from "./file-open-options.ts";
 import { type Manifest, encodeManifest, loadManifest } from "./manifest.ts";
 
 const first = "00000000000000000000";

@@ -11,7 +11,8 @@ import type { Machine } from "../storage/storage.ts";
 import { type Fault, failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
-import { FileLog, type FileOpenOptions } from "./file-log.ts";
+import { FileLog } from "./file-log.ts";
+import type { FileOpenOptions } from "./file-open-options.ts";
 import { type Protector, protectWith } from "./retention.ts";
 
 const start = Date.UTC(2026, 0, 1);

@@ -5,7 +5,8 @@ import { namesIn } from "../../test/errors/directory-bytes.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { failWith } from "../testing/fault-plan.ts";
 import { withFaults } from "../testing/fault-injecting-storage.ts";
-import { FileLog, type FileOpenOptions } from "./file-log.ts";
+import { FileLog } from "./file-log.ts";
+import type { FileOpenOptions } from "./file-open-options.ts";
 
 /** Ten records in a segment: segments begin at 0, 10, 20, 30 and 40. */
 async function logOf45(options: FileOpenOptions = {}): Promise<FileLog> {

@@ -1,5 +1,5 @@
 /** Where a destination or a transport finds its log. */
-import type { FileOpenOptions } from "../log/file-log.ts";
+import type { FileOpenOptions } from "../log/file-open-options.ts";
 
 /** What a destination and a transport decide for themselves: lines are text, and are written. */
 type Decided = "create" | "machine" | "readOnly" | "signal";

@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import type { Consumer, Delivery } from "../../src/log/consumer-contract.ts";
 import { text } from "../../src/log/codec.ts";
-import { FileLog, type FileOpenOptions } from "../../src/log/file-log.ts";
+import { FileLog } from "../../src/log/file-log.ts";
+import type { FileOpenOptions } from "../../src/log/file-open-options.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 

@@ -1,5 +1,6 @@
 /** The two kinds of log, a directory and a single file, as the search opens, reads and appends to both. */
-import { FileLog, type FileOpenOptions } from "../../src/log/file-log.ts";
+import { FileLog } from "../../src/log/file-log.ts";
+import type { FileOpenOptions } from "../../src/log/file-open-options.ts";
 import { LogReader } from "../../src/segment/log-reader.ts";
 import type { LogRecord } from "../../src/segment/log-record.ts";
 import { LogWriter } from "../../src/segment/log-writer.ts";

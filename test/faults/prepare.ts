@@ -1,6 +1,6 @@
 /** The states in which workloads find a log: closed, killed, torn, half recovered, half reset. */
 import { crashAfter, crashBefore } from "../../src/testing/fault-plan.ts";
-import type { FileOpenOptions } from "../../src/log/file-log.ts";
+import type { FileOpenOptions } from "../../src/log/file-open-options.ts";
 import type { Session } from "./session.ts";
 
 /** Brings a log into a state, on a disk without faults but those it plans itself. */

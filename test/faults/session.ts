@@ -4,7 +4,8 @@
  * other error, and every answer that breaks a promise, ends the run.
  */
 import { SeqlogError, type SeqlogErrorCode } from "../../src/errors.ts";
-import { FileLog, type FileOpenOptions } from "../../src/log/file-log.ts";
+import { FileLog } from "../../src/log/file-log.ts";
+import type { FileOpenOptions } from "../../src/log/file-open-options.ts";
 import type { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 import { countDescriptors } from "./descriptors.ts";
