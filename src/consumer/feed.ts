@@ -7,7 +7,7 @@
 import type { Run } from "../segment/log-record.ts";
 import { readLive, resetError } from "../segment/read-range.ts";
 import { type ConsumedView, idAt } from "./consumed-log.ts";
-import type { Source } from "./entry.ts";
+import { type Source, idBeforeIndex } from "./entry.ts";
 
 const maxBytes = 1024 * 1024;
 
@@ -58,9 +58,12 @@ export class Feed {
     return this.#left;
   }
 
-  /** The id of the record before the next one. */
-  get start(): Place {
-    return this.#start;
+  /** Where the next record is; its id before is a copy, so that it pins no run. */
+  place(): Place {
+    const source = this.#source;
+    const { generation } = this.#start;
+    const beforeId = source === undefined ? this.#start.beforeId : idBeforeIndex(source, this.#index);
+    return { generation, seq: this.seq, beforeId: beforeId === null ? null : beforeId.slice() };
   }
 
   /** Takes a record; there must be one left. */

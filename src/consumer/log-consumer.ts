@@ -30,7 +30,7 @@ import { checkCheckpoint } from "./check-checkpoint.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
-import { bury, deadLetterOf } from "./dead-letter.ts";
+import { type DeadLetter, deadLetterOf } from "./dead-letter.ts";
 import type { DurableMark } from "./durable-mark.ts";
 import { Entry, type Source, alone, entryState, idBeforeIndex } from "./entry.ts";
 import { Feed, type Place } from "./feed.ts";
@@ -39,6 +39,7 @@ import { InFlight } from "./in-flight.ts";
 import { lagOf } from "./lag.ts";
 import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
 import { PositionKeeper } from "./position-keeper.ts";
+import { Redelivery } from "./redelivery.ts";
 import { seekPlace } from "./seek-place.ts";
 import { Wake } from "./wake.ts";
 
@@ -65,15 +66,12 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   readonly #released: () => void;
   readonly #keeper: PositionKeeper;
   readonly #inFlight: InFlight;
+  readonly #redelivery: Redelivery;
   #generation: number;
   #logId: string;
   #feed: Feed;
   /** The checkpoint it was opened with, as long as the log does not reach so far that it could be checked. */
   #unchecked: Checkpoint | undefined;
-  /** Records to be delivered again now, lowest seq first; some may be done meanwhile. */
-  #due: Entry[] = [];
-  /** Records on their way into the dead letters. */
-  readonly #burials = new Set<Promise<void>>();
   #redeliveries = 0;
   /** The loop or run under way: resolves at its end. */
   #using: Promise<void> | undefined;
@@ -107,7 +105,20 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     this.#released = opened.released;
     this.#generation = checkpoint.generation;
     this.#logId = checkpoint.logId;
-    this.#inFlight = new InFlight(log.machine.clock, settings.ackWaitMs, (entry) => this.#expired(entry));
+    const { clock } = log.machine;
+    this.#inFlight = new InFlight(clock, settings.ackWaitMs, (entry) => this.#redelivery.expired(entry));
+    this.#redelivery = new Redelivery(
+      {
+        letterOf: (entry) => this.#letterOf(entry),
+        buried: (entry) => this.settle(entry, "dead-lettered"),
+        failed: (error) => (this.#failure = { error }),
+        tell: (entry, outcome) => this.#tell(entry, outcome),
+        wake: () => this.wake(),
+      },
+      this.#inFlight,
+      clock,
+      settings,
+    );
     this.#keeper = new PositionKeeper(
       {
         position: () => this.#checkpoint(),
@@ -216,10 +227,9 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     // From here on the feed follows the log, which holds the process: somebody waits.
     this.#load(this.#feed);
     return async () => {
-      const { seq, beforeId } = this.#nextPlace();
       const feed = this.#feed;
-      this.#feed = this.#feedFrom({ generation: this.#generation, seq, beforeId });
-      for (const entry of this.#inFlight.pending()) if (entry.state !== entryState.burying) this.#makeDue(entry);
+      this.#feed = this.#feedFrom(feed.place());
+      this.#redelivery.giveBack();
       this.#using = undefined;
       await feed.stop();
       ended();
@@ -260,9 +270,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
         const first = inFlight.first as Entry;
         return first.state === entryState.due ? this.#hand(first) : undefined;
       }
-      for (let entry = this.#due.shift(); entry !== undefined; entry = this.#due.shift()) {
-        if (entry.state === entryState.due) return this.#hand(entry);
-      }
+      const due = this.#redelivery.next();
+      if (due !== undefined) return this.#hand(due);
     }
     const { filter, maxInFlight, maxInFlightBytes } = this.#settings;
     const feed = this.#feed;
@@ -295,11 +304,12 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   #hand(entry: Entry): LogDelivery<Out> {
     this.#inFlight.hand(entry);
     if (entry.attempt > 1) this.#redeliveries++;
-    if (this.#isTold) this.#tell(entry, "delivered");
+    this.#tell(entry, "delivered");
     return new LogDelivery(entry, this.#log.decode, this);
   }
 
   #tell({ seq, attempt }: Entry, outcome: DeliveryMessage["outcome"]): void {
+    if (!this.#isTold) return;
     deliveryChannel.publish({ path: this.location, consumer: this.name, seq, attempt, outcome });
   }
 
@@ -332,7 +342,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   /** The record is done. */
   settle(entry: Entry, outcome: "acknowledged" | "dead-lettered" = "acknowledged"): void {
     if (entry.state >= entryState.done) return;
-    if (this.#isTold) this.#tell(entry, outcome);
+    this.#tell(entry, outcome);
     const moved = this.#inFlight.settle(entry);
     if (moved > 0) this.#keeper.advance(moved);
     this.wake();
@@ -347,72 +357,16 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     if (entry.state === entryState.out) this.#inFlight.extend(entry, ms);
   }
 
-  /**
-   * The record failed: it goes to the dead letters when it was tried often enough, else it is
-   * delivered again after a wait. False when it was tried often enough and there is no such log;
-   * then it waits all the same.
-   */
-  retry(entry: Entry, error: unknown, delayMs: number, isExpired = false): boolean {
-    const { deadLetter, retry } = this.#settings;
-    entry.failure = error;
-    if (this.#isTold) this.#tell(entry, isExpired ? "expired" : "refused");
-    const isLast = entry.attempt >= retry.attempts;
-    if (isLast && deadLetter !== undefined) {
-      const burial = this.#bury(entry).finally(() => this.#burials.delete(burial));
-      this.#burials.add(burial);
-      return true;
-    }
-    if (delayMs === 0) this.#makeDue(entry);
-    else {
-      this.#inFlight.take(entry, entryState.waiting);
-      // Whoever waits for the delivery holds the process.
-      entry.cancel = this.#log.machine.clock.after(delayMs, () => this.#makeDue(entry), { keepAlive: false });
-    }
-    return !isLast;
+  /** As `Redelivery.retry`; for the run. */
+  retry(entry: Entry, error: unknown, delayMs: number): boolean {
+    return this.#redelivery.retry(entry, error, delayMs);
   }
 
-  #makeDue(entry: Entry): void {
-    entry.cancel?.();
-    entry.cancel = undefined;
-    entry.controller = undefined;
-    if (entry.state === entryState.due) return;
-    this.#inFlight.take(entry, entryState.due);
-    const at = this.#due.findIndex((other) => other.seq > entry.seq);
-    this.#due.splice(at < 0 ? this.#due.length : at, 0, entry);
-    this.wake();
-  }
-
-  async #bury(entry: Entry): Promise<void> {
-    const { deadLetter } = this.#settings;
-    if (deadLetter === undefined) return;
-    this.#inFlight.take(entry, entryState.burying);
-    const { seq, id, time, bytes } = new LogRecord(entry.source.run, entry.index, this.#log.decode);
+  #letterOf({ source, index, attempt: attempts, failure: error }: Entry): DeadLetter {
+    const { seq, id, time, bytes } = new LogRecord(source.run, index, this.#log.decode);
     const at = Number.isNaN(time.getTime()) ? null : time.toISOString();
     const origin = { log: this.#logId, consumer: this.name, seq, id, time: at };
-    const { attempt: attempts, failure: error } = entry;
-    try {
-      await bury(deadLetter, deadLetterOf({ origin, attempts, error, bytes }, this.#log.view.manifest.codec));
-    } catch (failure) {
-      if (entry.state !== entryState.burying) return;
-      this.#failure = { error: failure };
-      this.#makeDue(entry);
-      return;
-    }
-    // A seek or close while it was written gave it back; then it may be buried twice.
-    if (entry.state === entryState.burying) this.settle(entry, "dead-lettered");
-    this.wake();
-  }
-
-  #expired(entry: Entry): void {
-    const message = `record ${entry.seq} was not acknowledged within ${this.#settings.ackWaitMs} ms`;
-    const error = new DOMException(message, "TimeoutError");
-    if (entry.controller === undefined) {
-      this.retry(entry, error, 0, true);
-      return;
-    }
-    // Its handler is told; the record is not handled twice at the same time.
-    entry.deadline = Infinity;
-    entry.controller.abort(error);
+    return deadLetterOf({ origin, attempts, error, bytes }, this.#log.view.manifest.codec);
   }
 
   #feedFrom(place: Place): Feed {
@@ -430,18 +384,10 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     if (store !== undefined && store.save === undefined) await this.#mark.reach(run.firstSeq + run.starts.length);
   }
 
-  /** The next record that was never delivered, and the id before it. */
-  #nextPlace(): { readonly seq: number; readonly beforeId: Uint8Array | null } {
-    const feed = this.#feed;
-    const { seq, source } = feed;
-    const before = source === undefined ? feed.start.beforeId : idBeforeIndex(source, feed.index);
-    return { seq, beforeId: before === null ? null : before.slice() };
-  }
-
   #checkpoint(): Checkpoint {
     const first = this.#inFlight.first;
     const { seq, beforeId } =
-      first === undefined ? this.#nextPlace() : { seq: first.seq, beforeId: idBeforeIndex(first.source, first.index) };
+      first === undefined ? this.#feed.place() : { seq: first.seq, beforeId: idBeforeIndex(first.source, first.index) };
     const { manifest } = this.#log.view;
     return { ...checkpointOf(manifest, seq, beforeId), logId: this.#logId, generation: this.#generation };
   }
@@ -460,7 +406,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     if (this.#isClosing) throw this.#closedError();
     const old = this.#feed;
     this.#inFlight.clear();
-    this.#due = [];
+    this.#redelivery.clear();
     this.#generation = place.generation;
     this.#logId = view.manifest.logId;
     this.#unchecked = undefined;
@@ -490,7 +436,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   async #close(): Promise<void> {
     this.#beginClose();
     // A handler that never ends, or that waits for this very close, holds it no longer than its record.
-    if (this.#isHandling || this.#burials.size > 0) await this.#within(this.#settled(), this.#settings.ackWaitMs);
+    if (this.#isHandling || this.#redelivery.isBurying) await this.#within(this.#settled(), this.#settings.ackWaitMs);
     try {
       await this.#feed.stop();
       // What could not be kept was told to the loop, and to those who acknowledged.
@@ -504,7 +450,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   /** Resolves when no handler runs any more, and no record is on its way into the dead letters. */
   async #settled(): Promise<void> {
     if (this.#isHandling) await this.#using;
-    await Promise.all(this.#burials);
+    await this.#redelivery.buried();
   }
 
   /** As `close`, blocking: handlers are not waited for. */
