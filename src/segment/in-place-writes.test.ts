@@ -58,7 +58,7 @@ test("a disk that slows down without stalling is noticed by its average", () => 
   const { write, backgroundWrites } = setUp();
   backgroundWrites(100);
   let blocked = 0;
-  while (write(600) === "in place") blocked++;
+  while (write(1_500) === "in place") blocked++;
   expect(blocked).toBeGreaterThan(1);
   expect(blocked).toBeLessThan(10);
 });

@@ -7,7 +7,7 @@
  * - It begins in the background. When the fastest of a few writes, change of threads included, took
  *   no longer than `fastUs`, the next one is made in place.
  * - In place each write is measured. One that took longer than `stallUs`, or an average above
- *   `averageUs`, sends the next ones to the background, twice as many as the last time.
+ *   `fastUs`, sends the next ones to the background, twice as many as the last time.
  *   So a disk that stalls now and then blocks the loop ever more rarely; one that does not is forgiven.
  *
  * Used by the commit queue alone, for one write at a time; which records are acknowledged, and in which order, never depends on it.
@@ -18,10 +18,9 @@ import type { Clock } from "../storage/storage.ts";
 /** A longer write takes the loop's time for the copy alone; the thread pool is worth its way. */
 const mostBytes = 64 * 1024;
 const fastUs = 500;
-const averageUs = 300;
 const stallUs = 2_000;
 /** The average is over about so many writes. */
-const averageOf = 16;
+const averageOf = 32;
 const firstWait = 4;
 const longestWait = 4_096;
 /** So many good writes in a row halve the next wait. */
@@ -79,7 +78,7 @@ export class InPlaceWrites {
     this.#isInPlace = this.#fastestUs <= fastUs;
     this.#left = this.#wait;
     this.#fastestUs = Number.POSITIVE_INFINITY;
-    this.#averageUs = averageUs / 2;
+    this.#averageUs = fastUs / 2;
     this.#good = 0;
   }
 
@@ -88,7 +87,7 @@ export class InPlaceWrites {
     if (this.#clock === undefined) return;
     const us = this.#clock.elapsedUs() - this.#beganUs;
     this.#averageUs += (us - this.#averageUs) / averageOf;
-    if (us > stallUs || this.#averageUs > averageUs) {
+    if (us > stallUs || this.#averageUs > fastUs) {
       this.#isInPlace = false;
       this.#wait = Math.min(this.#wait * 2, longestWait);
       this.#left = this.#wait;

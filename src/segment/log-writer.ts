@@ -37,7 +37,7 @@ export interface LogWriterOptions {
   readonly maxPendingBytes?: number;
   /**
    * Where records are written: `"auto"` (default) writes at most 64 KiB at a time on the event loop as
-   * long as this disk takes less than 0.3 ms for it, since the way through the thread pool takes as
+   * long as this disk takes less than 0.5 ms for it, since the way through the thread pool takes as
    * long; at most once in a turn, and from the first write of over 2 ms on in the background again.
    * `"background"` never blocks. What is acknowledged, and when, is the same.
    */
