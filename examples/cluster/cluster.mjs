@@ -1,6 +1,8 @@
 /**
  * Several processes, one log: the primary owns it, the workers send it records over Node's own
- * channel and get an answer when they are on the disk. Run it: `node examples/cluster/cluster.mjs DIR`
+ * channel and get an answer when they are on the disk.
+ *
+ *   node examples/cluster/cluster.mjs ./data/cluster
  */
 import cluster from "node:cluster";
 import { openLog } from "seqlog";
