@@ -16,7 +16,9 @@ export interface Need {
 /** Tries a command; the need is met when it ends as it should. */
 function probe(name: string, command: readonly string[], wanted = 0): Need {
   const [program = "", ...args] = command;
-  const { status, signal, error, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  // Debian's nats-server and ip are where not everybody's PATH goes.
+  const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+  const { status, signal, error, stderr } = spawnSync(program, args, { encoding: "utf8", env });
   if (status === wanted) return { name, missing: undefined };
   const reason = error?.message ?? (stderr.trim() || `it ended with ${status ?? signal}`);
   return { name, missing: `\`${command.join(" ")}\`: ${reason}` };
@@ -34,6 +36,16 @@ export const fileSizeLimit: Need = probe("ulimit -f and prlimit", [
   "bash",
   "-c",
   "ulimit -S -f 64 && prlimit --pid $$ --fsize=unlimited:",
+]);
+
+/** What a log on JetStream lives on. */
+export const natsServer: Need = probe("nats-server", ["nats-server", "--version"]);
+
+/** Networks of their own for servers, whose cables can be pulled. */
+export const networkNamespaces: Need = probe("network namespaces (root, iproute2)", [
+  "sh",
+  "-c",
+  "ip netns add seqlog-$$ && ip netns exec seqlog-$$ true && ip netns del seqlog-$$",
 ]);
 
 /** What may do the work of a need that is not met. */

@@ -1,0 +1,145 @@
+/**
+ * A JetStream cluster of `nats-server` processes on this machine, for tests and for `npm run
+ * cluster`. It ends only what it started.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "./free-ports.mjs";
+import { NatsServer } from "./nats-server.mjs";
+import { ServerNetworks } from "./server-networks.mjs";
+import { until } from "./until.mjs";
+
+const localhost = "127.0.0.1";
+
+export class NatsCluster {
+  /** By number; `servers[i].name` is what JetStream calls it. */
+  servers;
+  #networks;
+  #directory;
+  #keepsData;
+  #atExit = () => {
+    for (const server of this.servers) server.killNow();
+    this.#networks?.remove();
+    if (!this.#keepsData) rmSync(this.#directory, { recursive: true, force: true });
+  };
+
+  constructor(servers, networks, directory, keepsData) {
+    this.servers = servers;
+    this.#networks = networks;
+    this.#directory = directory;
+    this.#keepsData = keepsData;
+    process.once("exit", this.#atExit);
+  }
+
+  /**
+   * Starts `servers` of them (one alone is no cluster) and waits until they have a meta leader.
+   * Without `directory` the data is in a temporary one, which goes when the cluster is stopped.
+   * `withNetworks` gives each a network namespace, for `cut`.
+   */
+  static async start({ servers: count = 3, directory, withNetworks = false } = {}) {
+    const networks = withNetworks ? new ServerNetworks(count) : undefined;
+    const at = directory ?? mkdtempSync(join(tmpdir(), "seqlog-nats-"));
+    const ports = networks === undefined ? await freePorts(localhost, 3 * count) : undefined;
+    const servers = Array.from({ length: count }, (_, i) => {
+      const [client = 4222, monitor = 8222, route = 6222] = ports?.slice(3 * i, 3 * i + 3) ?? [];
+      return new NatsServer({
+        name: `n${i + 1}`,
+        host: networks?.address(i) ?? localhost,
+        ports: { client, monitor, route },
+        directory: join(at, `n${i + 1}`),
+        clusterName: count > 1 ? "seqlog" : undefined,
+        wrapper: networks?.wrapper(i),
+      });
+    });
+    for (const server of servers) server.routes = servers.map(({ route }) => route);
+    const cluster = new NatsCluster(servers, networks, at, directory !== undefined);
+    try {
+      await Promise.all(servers.map((server) => server.start()));
+      await cluster.isWhole();
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** `nats://host:port,host:port,host:port`, for `openLog` and `seqlog` with a stream's name behind it. */
+  get url() {
+    return `nats://${this.addresses.join(",")}`;
+  }
+
+  /** `host:port` of each server, for a client of NATS. */
+  get addresses() {
+    return this.servers.map(({ host, ports }) => `${host}:${ports.client}`);
+  }
+
+  /** Resolves when all servers run, agree on a meta leader, and have caught up with it. */
+  isWhole() {
+    return until("all servers are well, and have a meta leader", async () => {
+      for (const server of this.servers) {
+        const { status } = await server.ask("/healthz");
+        if (status !== "ok") return false;
+      }
+      if (this.servers.length === 1) return true;
+      const views = await Promise.all(this.servers.map((server) => server.ask("/jsz")));
+      const metas = views.map(({ meta_cluster: meta }) => meta);
+      const leader = metas[0]?.leader;
+      return metas.every((meta) => meta?.cluster_size === this.servers.length && meta.leader === leader && leader);
+    });
+  }
+
+  /** The number of the server that leads a stream, by its own word. */
+  leaderOf(stream) {
+    return until(`a server leads ${stream}`, async () => {
+      for (const [i, server] of this.servers.entries()) {
+        if (!server.isRunning) continue;
+        const { account_details: accounts = [] } = await server
+          .ask("/jsz?accounts=true&streams=true")
+          .catch(() => ({}));
+        for (const { stream_detail: streams = [] } of accounts) {
+          const found = streams.find(({ name }) => name === stream);
+          if (found?.cluster?.leader === server.name || (found !== undefined && this.servers.length === 1)) return i;
+        }
+      }
+      return undefined;
+    });
+  }
+
+  /** kill -9, and gone. */
+  kill(i) {
+    return this.servers[i].kill();
+  }
+
+  /** Starts one again that was killed; it answers, and may still have to catch up. */
+  restart(i) {
+    return this.servers[i].start();
+  }
+
+  /** Pulls the cable of one: with network namespaces for real, else it is paused (SIGSTOP). */
+  cut(i) {
+    if (this.#networks === undefined) this.servers[i].pause();
+    else this.#networks.cut(i);
+  }
+
+  heal(i) {
+    if (this.#networks === undefined) this.servers[i].resume();
+    else this.#networks.heal(i);
+  }
+
+  /** Cuts one from the other servers, but not from clients; only with network namespaces. */
+  cutFromPeers(i) {
+    this.#networks.cutFromPeers(i);
+  }
+
+  healPeers(i) {
+    this.#networks.healPeers(i);
+  }
+
+  /** Ends all servers, and takes temporary data away. */
+  async stop() {
+    await Promise.all(this.servers.map((server) => server.kill()));
+    process.off("exit", this.#atExit);
+    this.#atExit();
+  }
+}

@@ -1,0 +1,25 @@
+/** Waits for a condition by asking again and again. */
+
+/**
+ * Resolves with the first value of `ask` that is not undefined or false; an ask that throws counts
+ * as one that has no answer yet, and its error is told when the time is up.
+ */
+export async function until(what, ask, timeoutMs = 60_000) {
+  const deadline = performance.now() + timeoutMs;
+  let last;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+}
