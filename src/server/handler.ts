@@ -4,6 +4,7 @@ import type { FileLog } from "../log/file-log.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { Machine } from "../storage/storage.ts";
+import { BodyBudget } from "./http/body-reader.ts";
 import { FetchRequest, responseOf } from "./http/fetch-exchange.ts";
 import { Guard } from "./http/guard.ts";
 import { type Limits, defaultLimits } from "./http/limits.ts";
@@ -78,6 +79,7 @@ export function createHandler(options: HandlerOptions): StreamHandler {
   const machine = options.machine ?? nodeMachine;
   const limits = { ...defaultLimits, ...options.limits };
   const closing = new AbortController();
+  const budget = new BodyBudget(limits.maxBodiesBytes);
   const basePath = checkedBasePath(options.basePath ?? "");
   const { tokens } = options;
   const guard = new Guard({
@@ -97,10 +99,15 @@ export function createHandler(options: HandlerOptions): StreamHandler {
   };
   return {
     async fetch(request) {
-      return responseOf(await answer(context, new FetchRequest(request)), request.method);
+      const wrapped = new FetchRequest(request, budget);
+      try {
+        return responseOf(await answer(context, wrapped), request.method);
+      } finally {
+        wrapped.done();
+      }
     },
     node(request, response, next) {
-      const wrapped = new NodeRequest(request, response);
+      const wrapped = new NodeRequest(request, response, budget);
       if (next !== undefined && !isOurs(basePath, wrapped.target)) return next();
       void answer(context, wrapped).then((answered) => sendAnswer(answered, request, response));
     },

@@ -73,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     handler.node,
   );
   server.maxConnections = maxConnections;
-  server.timeout = idleTimeoutMs;
+  server.timeout = idleTimeoutMs + (options.limits?.longPollTimeoutMs ?? 0);
   try {
     await listen(server, port, host);
   } catch (error) {
@@ -98,10 +98,14 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 }
 
 async function close(server: Server, handler: StreamHandler, clock: Clock): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closed = new Promise<true>((resolve) => server.close(() => resolve(true)));
   await handler.close();
-  server.closeIdleConnections();
-  const cancel = clock.after(closeTimeoutMs, () => server.closeAllConnections(), { keepAlive: true });
-  await closed;
-  cancel();
+  const deadline = clock.now() + closeTimeoutMs;
+  for (;;) {
+    // Those that had an answer under way become idle one by one.
+    if (clock.now() < deadline) server.closeIdleConnections();
+    else server.closeAllConnections();
+    const soon = new Promise<false>((resolve) => void clock.after(20, () => resolve(false), { keepAlive: true }));
+    if (await Promise.race([closed, soon])) return;
+  }
 }

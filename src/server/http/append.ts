@@ -1,4 +1,5 @@
 /** POST: appends, closes, or both. */
+import { SeqlogError } from "../../errors.ts";
 import { frameOf } from "../streams/new-frame.ts";
 import { mediaTypeOf } from "../streams/content-type.ts";
 import { offsetToken } from "../streams/offset-token.ts";
@@ -28,6 +29,10 @@ export async function append(context: Context, request: HttpRequest, name: strin
   try {
     streams.touch(entry);
     return answerOfAppend(asked, await stream.append(frame), body.length > 0);
+  } catch (error) {
+    // It may have been deleted meanwhile: then that is the answer.
+    if (SeqlogError.is(error, "SEQLOG_CLOSED")) catalog.streamToChange(name);
+    throw error;
   } finally {
     release();
   }

@@ -1,6 +1,6 @@
 /** Requests and answers of the web's `fetch`. */
+import { type BodyBudget, BodyParts } from "./body-reader.ts";
 import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
-import { Problem } from "./problem.ts";
 
 export class FetchRequest implements HttpRequest {
   readonly method: string;
@@ -9,9 +9,12 @@ export class FetchRequest implements HttpRequest {
   readonly isEncrypted: boolean;
   readonly #request: Request;
   readonly #url: URL;
+  readonly #budget: BodyBudget;
+  #parts: BodyParts | undefined;
 
-  constructor(request: Request) {
+  constructor(request: Request, budget: BodyBudget) {
     this.#request = request;
+    this.#budget = budget;
     this.#url = new URL(request.url);
     this.method = request.method;
     this.target = this.#url.pathname + this.#url.search;
@@ -31,19 +34,15 @@ export class FetchRequest implements HttpRequest {
   }
 
   async body(maxBytes: number): Promise<Uint8Array> {
-    const { body } = this.#request;
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of body ?? []) {
-      length += part.length;
-      if (length > maxBytes) {
-        throw new Problem(413, "BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`, {
-          hint: "send it in several requests",
-        });
-      }
-      parts.push(part);
-    }
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+    const parts = new BodyParts(this.#budget, maxBytes);
+    this.#parts = parts;
+    for await (const part of this.#request.body ?? []) parts.add(part);
+    return parts.whole();
+  }
+
+  /** The request was answered: its body is not needed any more. */
+  done(): void {
+    this.#parts?.done();
   }
 }
 
@@ -53,7 +52,6 @@ export function responseOf(answer: HttpAnswer, method: string): Response {
   const headers = { ...answer.headers };
   // It is worked out from the body; a null body has none.
   delete headers["content-length"];
-  delete headers["connection"];
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
   if (stream !== undefined) return new Response(eventStream(stream), { status, headers });
   const bytes = hasBody && answer.body !== undefined ? Buffer.concat(answer.body) : null;

@@ -2,6 +2,8 @@
 export interface Limits {
   /** Bytes of the body of one request. Default 16 MiB. */
   readonly maxBodyBytes: number;
+  /** Bytes of the bodies of all requests that are under way. Default 256 MiB. */
+  readonly maxBodiesBytes: number;
   /** Bytes of data in one answer, or one event; a single record may be larger. Default 1 MiB. */
   readonly maxChunkBytes: number;
   /** How long a long poll waits. Default 20 s. */
@@ -17,6 +19,7 @@ export interface Limits {
 /** The limits, unless others are asked for. */
 export const defaultLimits: Limits = {
   maxBodyBytes: 16 * 1024 * 1024,
+  maxBodiesBytes: 256 * 1024 * 1024,
   maxChunkBytes: 1024 * 1024,
   longPollTimeoutMs: 20_000,
   heartbeatMs: 15_000,

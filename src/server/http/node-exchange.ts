@@ -1,9 +1,13 @@
 /** Requests and answers of `node:http`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type BodyBudget, BodyParts } from "./body-reader.ts";
 import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 
 const nothing = new Uint8Array(0);
+
+/** Of a body that is refused so much is read and forgotten. */
+const mostDiscarded = 64 * 1024 * 1024;
 
 /** Express says here what the path was before it took off where the handler is mounted. */
 type Mounted = IncomingMessage & { readonly originalUrl?: string };
@@ -13,9 +17,11 @@ export class NodeRequest implements HttpRequest {
   readonly target: string;
   readonly #request: Mounted;
   readonly #response: ServerResponse;
+  readonly #budget: BodyBudget;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, budget: BodyBudget) {
     this.#request = request;
+    this.#budget = budget;
     this.#response = response;
     this.method = request.method ?? "GET";
     this.target = targetOf(request.url ?? "/");
@@ -40,9 +46,8 @@ export class NodeRequest implements HttpRequest {
 
   body(maxBytes: number): Promise<Uint8Array> {
     const request = this.#request;
-    const declared = Number(request.headers["content-length"] ?? NaN);
-    if (declared > maxBytes) return Promise.reject(this.#tooLarge(maxBytes));
-    if (declared === 0 || (Number.isNaN(declared) && request.headers["transfer-encoding"] === undefined)) {
+    const declared = request.headers["content-length"];
+    if (declared === "0" || (declared === undefined && request.headers["transfer-encoding"] === undefined)) {
       return Promise.resolve(nothing);
     }
     if (request.readableEnded) {
@@ -53,24 +58,39 @@ export class NodeRequest implements HttpRequest {
       );
     }
     return new Promise((resolve, reject) => {
-      const parts: Buffer[] = [];
-      let length = 0;
+      const parts = new BodyParts(this.#budget, maxBytes);
+      this.#response.once("close", () => parts.done());
+      const refuse = (error: unknown): void => {
+        parts.done();
+        request.removeAllListeners("data");
+        this.#discard();
+        reject(error as Error);
+      };
       request.on("data", (part: Buffer) => {
-        length += part.length;
-        if (length <= maxBytes) parts.push(part);
-        else reject(this.#tooLarge(maxBytes));
+        try {
+          parts.add(part);
+        } catch (error) {
+          refuse(error);
+        }
       });
-      request.on("end", () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
-      request.on("error", () => reject(new Problem(400, "BODY", "the body ended early")));
-      request.on("aborted", () => reject(new Problem(400, "BODY", "the body ended early")));
+      try {
+        parts.check(Number(declared ?? 0));
+      } catch (error) {
+        return refuse(error);
+      }
+      request.on("end", () => resolve(parts.whole()));
+      const endedEarly = (): void => reject(new Problem(400, "BODY", "the body ended early"));
+      request.on("error", endedEarly);
+      request.on("aborted", endedEarly);
     });
   }
 
-  /** What is left of the body is not read, so the connection cannot be used again. */
-  #tooLarge(maxBytes: number): Problem {
-    return new Problem(413, "BODY_TOO_LARGE", `the body is larger than ${maxBytes} bytes`, {
-      hint: "send it in several requests",
-      headers: { connection: "close" },
+  /** A client that is still sending would not see the answer if its connection were cut at once. */
+  #discard(): void {
+    let left = mostDiscarded;
+    this.#request.on("data", (part: Buffer) => {
+      left -= part.length;
+      if (left < 0) this.#request.destroy();
     });
   }
 }
@@ -80,8 +100,17 @@ function targetOf(url: string): string {
   return url.replace(/^https?:\/\/[^/?]*/i, "") || "/";
 }
 
-/** Sends an answer. */
+/** Sends an answer. Whoever came in front of the handler may have answered already, and then it drops the connection. */
 export function sendAnswer(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse): void {
+  try {
+    send(answer, request, response);
+  } catch {
+    request.destroy();
+    answer.stream?.(goneSink);
+  }
+}
+
+function send(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse): void {
   const { status, headers, body, stream } = answer;
   if (response.destroyed) return stream?.(goneSink);
   if (stream !== undefined) {
@@ -106,8 +135,6 @@ export function sendAnswer(answer: HttpAnswer, request: IncomingMessage, respons
       response.uncork();
     }
   }
-  // Of a request that was refused the rest is on its way still.
-  if (headers["connection"] === "close") response.once("finish", () => request.destroy());
 }
 
 const goneSink: EventSink = {

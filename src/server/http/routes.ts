@@ -85,7 +85,7 @@ function pathOf(target: string): string {
 /** @throws {Problem} for what cannot be the name of a stream */
 function nameOf(encoded: string): string {
   const name = decodePath(encoded);
-  const problem = name === undefined ? "its percent signs do not stand for UTF-8" : problemOfPath(name);
+  const problem = name === undefined ? "it is not the percent-encoded UTF-8 of one" : problemOfPath(name);
   if (problem !== undefined) throw new Problem(400, "PATH", `this cannot be the name of a stream: ${problem}`);
   return name as string;
 }

@@ -83,6 +83,8 @@ export class LogSource implements Source {
   follow(): () => void {
     this.#followers++;
     if (this.#following === undefined) {
+      // A log that was reset can be followed again.
+      this.#failure = undefined;
       this.#following = new AbortController();
       void this.#watch(this.#following.signal);
     }

@@ -78,6 +78,8 @@ export class OpenStream {
   #isFailing = false;
   #settledCallers: (() => void)[] = [];
   #snapshotSeq = 0;
+  /** Known once it is open to write. */
+  #logId = "";
   #segment: string | undefined;
   #upgrade: Promise<void> | undefined;
   /** Ends the following of a log that another process writes. */
@@ -215,7 +217,7 @@ export class OpenStream {
     if (this.#snapshotSeq === this.#state.nextSeq) return;
     this.#snapshotSeq = this.#state.nextSeq;
     try {
-      storeSnapshot(this.#machine.storage, this.#directory, this.#state);
+      storeSnapshot(this.#machine.storage, this.#directory, this.#logId, this.#state);
     } catch (error) {
       // The records say the same; opening only takes longer.
       if (!(error instanceof SeqlogError)) throw error;
@@ -248,7 +250,10 @@ export class OpenStream {
   /** The state from the snapshot and the records after it. */
   async #replay(): Promise<void> {
     const log = this.#log;
-    const snapshot = loadSnapshot(this.#machine.storage, this.#directory, log);
+    const { storage } = this.#machine;
+    this.#logId = runSync(loadManifest(storage, this.#directory))?.logId ?? "";
+    const { firstSeq, nextSeq } = log;
+    const snapshot = loadSnapshot(storage, this.#directory, { logId: this.#logId, firstSeq, nextSeq });
     const state = snapshot ?? new StreamState(log.firstSeq);
     this.#snapshotSeq = snapshot === undefined ? log.firstSeq : snapshot.nextSeq;
     for await (const batch of log.readBatches({ from: state.nextSeq })) {

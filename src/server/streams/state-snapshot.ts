@@ -14,6 +14,8 @@ const snapshotVersion = 1;
 
 interface Snapshot {
   readonly format: number;
+  /** Of the log that it is of. */
+  readonly logId: string;
   readonly nextSeq: number;
   readonly tail: number;
   readonly isClosed: boolean;
@@ -27,9 +29,10 @@ function snapshotPath(directory: string): string {
 }
 
 /** Replaces the snapshot. */
-export function storeSnapshot(storage: Storage, directory: string, state: StreamState): void {
+export function storeSnapshot(storage: Storage, directory: string, logId: string, state: StreamState): void {
   const snapshot: Snapshot = {
     format: snapshotVersion,
+    logId,
     nextSeq: state.nextSeq,
     tail: state.tail,
     isClosed: state.isClosed,
@@ -39,17 +42,17 @@ export function storeSnapshot(storage: Storage, directory: string, state: Stream
   replaceFileSync(storage, snapshotPath(directory), encodeCheckedLine(snapshot));
 }
 
-/** The state that was stored, if it is one of a log of these seqs. */
+/** The state that was stored, if it is one of this log. */
 export function loadSnapshot(
   storage: Storage,
   directory: string,
-  log: { readonly firstSeq: number; readonly nextSeq: number },
+  log: { readonly logId: string; readonly firstSeq: number; readonly nextSeq: number },
 ): StreamState | undefined {
   const bytes = readWhole(storage, snapshotPath(directory));
   const decoded = bytes === undefined ? undefined : decodeCheckedLine(bytes);
   if (decoded === undefined || "reason" in decoded || !isSnapshot(decoded.value)) return undefined;
-  const { nextSeq, tail, isClosed, streamSeq, producers } = decoded.value;
-  if (nextSeq < log.firstSeq || nextSeq > log.nextSeq) return undefined;
+  const { logId, nextSeq, tail, isClosed, streamSeq, producers } = decoded.value;
+  if (logId !== log.logId || nextSeq < log.firstSeq || nextSeq > log.nextSeq) return undefined;
   const state = new StreamState(nextSeq);
   state.tail = tail;
   state.isClosed = isClosed;
@@ -80,6 +83,7 @@ function isSnapshot(value: unknown): value is Snapshot {
   const s = value as { [K in keyof Snapshot]?: unknown };
   return (
     s.format === snapshotVersion &&
+    typeof s.logId === "string" &&
     Number.isSafeInteger(s.nextSeq) &&
     Number.isSafeInteger(s.tail) &&
     typeof s.isClosed === "boolean" &&

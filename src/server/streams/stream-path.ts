@@ -25,8 +25,9 @@ export function problemOfPath(path: string): string | undefined {
   return undefined;
 }
 
-/** Decodes the path of a URL. Undefined when its percent signs, or the bytes they stand for, are wrong. */
+/** Decodes the path of a URL. Undefined when it has other characters than a URL, or its percent signs do not stand for UTF-8. */
 export function decodePath(encoded: string): string | undefined {
+  if (!/^[\x21-\x7e]*$/.test(encoded)) return undefined;
   if (!encoded.includes("%")) return encoded;
   try {
     return decodeURIComponent(encoded);

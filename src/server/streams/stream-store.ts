@@ -317,7 +317,9 @@ export class StreamStore {
   #add(entry: StreamEntry): void {
     const { id, path, fork } = entry.meta;
     this.#byId.set(id, entry);
-    this.#byPath.set(path, entry);
+    // An older one of the same name is there only when it could not be removed when its time was over.
+    const other = this.#byPath.get(path);
+    if (other === undefined || other.meta.createdAt <= entry.meta.createdAt) this.#byPath.set(path, entry);
     if (fork === null) return;
     entry.source = this.#byId.get(fork.source);
     entry.source?.forks.add(entry);
@@ -420,7 +422,7 @@ export class StreamStore {
     this.#stopSweep = this.#machine.clock.after(
       sweepMs,
       () => {
-        for (const entry of this.#byPath.values()) if (this.#isOver(entry)) this.#expire(entry);
+        for (const entry of this.#byId.values()) if (this.#isOver(entry)) this.#expire(entry);
         this.#sweepLater();
       },
       { keepAlive: false },
