@@ -65,6 +65,8 @@ export class StreamStore {
   readonly #open: OpenCache;
   /** Changes of one name come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Directories that nobody knows any more, on their way out. */
+  readonly #removals = new Set<Promise<void>>();
   /** Held by the one process that changes what streams there are. */
   #lock: WriterLock | undefined;
   #lookedAt = 0;
@@ -387,14 +389,13 @@ export class StreamStore {
   }
 
   #removeLater(directory: string): void {
-    void this.#machine.clock.turn().then(() => {
-      try {
-        removeTree(this.#storage, directory);
-      } catch (error) {
-        // The next start removes what is left.
-        if (!(error instanceof SeqlogError)) throw error;
-      }
-    });
+    const removal: Promise<void> = this.#machine.clock
+      .turn()
+      .then(() => removeTree(this.#storage, directory))
+      // The next start removes what is left.
+      .catch(() => undefined)
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
   }
 
   #isOver(entry: StreamEntry): boolean {
@@ -530,6 +531,7 @@ export class StreamStore {
     this.#stopSweep?.();
     await Promise.allSettled(this.#turns.values());
     await Promise.all([...this.#byId.values()].map((entry) => this.#close(entry)));
+    await Promise.all(this.#removals);
     this.#lock?.release();
     this.#lock = undefined;
   }
