@@ -9,7 +9,7 @@ import { StreamStore } from "../../src/server/streams/stream-store.ts";
 import type { Machine } from "../../src/storage/storage.ts";
 
 /** One stream, as clients see it. */
-export interface SeenStream {
+interface SeenStream {
   readonly messages: readonly unknown[];
   readonly isClosed: boolean;
 }
@@ -24,7 +24,7 @@ export interface Step {
   readonly after: World;
 }
 
-export const directory = "/data";
+const directory = "/data";
 
 export function openStore(machine: Machine): StreamStore {
   machine.storage.makeDirectorySync(directory);
