@@ -87,7 +87,6 @@ export function checkedLength(data: Uint8Array | string, maxRecordBytes: number)
 export class CommitQueue {
   readonly #host: CommitHost;
   readonly #ids: IdSource;
-  readonly #clock: Clock;
   readonly #limits: CommitSettings;
   readonly #inPlace: InPlaceWrites;
   /** Waiting batches, oldest first; records are added to the last. */
@@ -109,7 +108,6 @@ export class CommitQueue {
   constructor(host: CommitHost, ids: IdSource, clock: Clock, settings: CommitSettings) {
     this.#host = host;
     this.#ids = ids;
-    this.#clock = clock;
     this.#limits = settings;
     this.#inPlace = new InPlaceWrites(settings.writes, clock);
     this.#nextSeq = host.current().nextSeq;
@@ -374,21 +372,20 @@ export class CommitQueue {
 
   #schedule(): void {
     if (this.#inFlight !== undefined || this.#isPaused) return;
-    // Whoever is just appending is not to be told before the call returns.
-    if ((this.#waiting[0]?.length ?? 0) >= writeAtOnce) return this.#dispatch(false);
+    const length = this.#waiting[0]?.length ?? 0;
+    if (length >= writeAtOnce) return this.#dispatch("background");
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const dispatch = (): void => {
+    const dispatch = (how: "in place" | "background"): void => {
       this.#isScheduled = false;
-      this.#dispatch();
+      this.#dispatch(how);
     };
-    // A caller who appends again as soon as it was told must not keep everything else from its turn.
-    if (this.#inPlace.takes(this.#waiting[0]?.length ?? 0)) void this.#clock.turn().then(dispatch);
-    else process.nextTick(dispatch);
+    if (this.#inPlace.takes(length)) this.#inPlace.inTurn(() => dispatch("in place"));
+    else process.nextTick(() => dispatch("background"));
   }
 
-  /** Writes the next batch; one in place is followed by a turn of the event loop. */
-  #dispatch(mayBlock = true): void {
+  /** Writes the next batch; in place only in a turn that was given for it, and only one. */
+  #dispatch(how: "in place" | "background"): void {
     while (this.#inFlight === undefined) {
       const batch = this.#isPaused ? undefined : this.#waiting.shift();
       if (batch === undefined) return this.#wakeCallers();
@@ -397,7 +394,7 @@ export class CommitQueue {
         continue;
       }
       this.#inPlace.begin();
-      if (mayBlock && this.#inPlace.takes(batch.length)) {
+      if (how === "in place" && this.#inPlace.takes(batch.length)) {
         this.#writeSync(batch);
         this.#inPlace.endInPlace();
         batch.release();
@@ -431,7 +428,8 @@ export class CommitQueue {
       this.#settle(batch, true);
     }
     batch.release();
-    this.#dispatch();
+    if (!this.#isPaused && this.#inPlace.takes(this.#waiting[0]?.length ?? Infinity)) this.#schedule();
+    else this.#dispatch("background");
   }
 
   /** Gets everything ready for a batch to be written; false when it was rejected instead. */

@@ -77,3 +77,20 @@ test("another mode is a TypeError that names the two there are", () => {
   expect(() => checkedWrites("sync")).toThrow(new TypeError('writes must be "auto" or "background", got "sync"'));
   expect(checkedWrites(undefined)).toBe("auto");
 });
+
+test("of two logs only one blocks a turn, and each may block one of its own", async () => {
+  const clock = { ...nodeMachine.clock, elapsedUs: () => 0 };
+  const [a, b] = [new InPlaceWrites("auto", clock), new InPlaceWrites("auto", clock)];
+  for (const writes of [a, b]) {
+    for (let i = 0; i < 4; i++) {
+      writes.begin();
+      writes.endInBackground(1);
+    }
+  }
+  const who = (): boolean[] => [a.takes(1), b.takes(1)];
+  expect(who()).toEqual([true, true]);
+  const turn = new Promise<void>((resolve) => a.inTurn(resolve));
+  expect(who()).toEqual([true, false]);
+  await turn;
+  expect(who()).toEqual([true, true]);
+});

@@ -9,6 +9,8 @@
  * - In place each write is measured. One that took longer than `stallUs`, or an average above
  *   `fastUs`, sends the next ones to the background, twice as many as the last time.
  *   So a disk that stalls now and then blocks the loop ever more rarely; one that does not is forgiven.
+ * - One log at a time: a turn of the event loop that one log is to block no other blocks too. Where
+ *   many logs write at once, the thread pool writes for them side by side.
  *
  * Used by the commit queue alone, for one write at a time; which records are acknowledged, and in which order, never depends on it.
  */
@@ -43,6 +45,20 @@ export function checkedWrites(writes: unknown): WriteMode {
   throw new TypeError(`writes must be "auto" or "background", got ${JSON.stringify(writes)}`);
 }
 
+/** What all logs of one event loop share: the one that blocks its next turn. */
+interface LoopTurn {
+  holder: InPlaceWrites | undefined;
+}
+
+/** By the clock, of which each machine has one: a simulated process that ends keeps nobody else waiting. */
+const turns = new WeakMap<Clock, LoopTurn>();
+
+function turnOf(clock: Clock): LoopTurn {
+  let turn = turns.get(clock);
+  if (turn === undefined) turns.set(clock, (turn = { holder: undefined }));
+  return turn;
+}
+
 /** The measurements of one log. */
 export class InPlaceWrites {
   #isInPlace = false;
@@ -55,14 +71,30 @@ export class InPlaceWrites {
   #beganUs = 0;
   /** Undefined where nothing is ever written in place. */
   readonly #clock: Clock | undefined;
+  readonly #turn: LoopTurn;
 
   constructor(mode: WriteMode, clock: Clock) {
     this.#clock = mode === "auto" ? clock : undefined;
+    this.#turn = turnOf(clock);
   }
 
-  /** Whether the next write of so many bytes is made in place. */
+  /** Whether the next write of so many bytes is to be made in place. */
   takes(length: number): boolean {
-    return this.#isInPlace && length <= mostBytes;
+    const { holder } = this.#turn;
+    return this.#isInPlace && length <= mostBytes && (holder === undefined || holder === this);
+  }
+
+  /**
+   * Calls in a turn of the event loop that this log alone may block. It comes after everything else
+   * that is ready: a caller who appends again as soon as it was told must not keep the rest waiting.
+   */
+  inTurn(call: () => void): void {
+    if (this.#clock === undefined) return call();
+    this.#turn.holder = this;
+    void this.#clock.turn().then(() => {
+      this.#turn.holder = undefined;
+      call();
+    });
   }
 
   /** A write begins. */
