@@ -47,5 +47,6 @@ await consumer.run((delivery) => {
 for (const { name, cents, payments } of db.prepare("SELECT * FROM account ORDER BY name").all()) {
   console.log(`${name} has ${cents} cents from ${payments} payments`);
 }
-db.close();
+// In this order: as it closes, the consumer looks into its store once more.
 await log.close();
+db.close();

@@ -1,8 +1,19 @@
 /** The programs of examples/, run as their first comments and examples/README.md say, twice each on one directory. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
@@ -13,8 +24,8 @@ const scratch = mkdtempSync(join(tmpdir(), "seqlog-programs-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** The lines that a program says, with times made the same. */
-function run(name: string): string[] {
-  const args = [`examples/${name}/${name}.mjs`, join(scratch, name)];
+function run(name: string, examples = join(root, "examples")): string[] {
+  const args = [join(examples, name, `${name}.mjs`), join(scratch, `${basename(examples)}-${name}`)];
   const output = execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   return output
     .trimEnd()
@@ -22,19 +33,40 @@ function run(name: string): string[] {
     .split("\n");
 }
 
-test("outbox: each order has its event", () => {
-  expect(run("outbox").slice(-2)).toEqual(["relayed 4 events", "10 orders, 10 events"]);
-  expect(run("outbox").at(-1)).toBe("20 orders, 20 events");
-});
+/** The drivers of SQLite that are here: Node's own comes with Node 22.13. */
+const drivers = ["libsql", ...(isBuiltin("node:sqlite") ? ["node:sqlite"] : [])];
 
-test("exactly-once: balances grow by what was paid", () => {
-  const balances = (times: number): string[] => [
-    `ann has ${times * 2200} cents from ${times * 4} payments`,
-    `bob has ${times * 1500} cents from ${times * 3} payments`,
-    `cleo has ${times * 1800} cents from ${times * 3} payments`,
-  ];
-  expect(run("exactly-once").slice(-3)).toEqual(balances(1));
-  expect(run("exactly-once").slice(-3)).toEqual(balances(2));
+/** A copy of the examples that uses another driver, in the way that sqlite/database.mjs says. */
+function examplesWith(driver: string): string {
+  const examples = join(scratch, driver.replaceAll(/\W/g, "-"));
+  if (existsSync(examples)) return examples;
+  cpSync(join(root, "examples"), examples, { recursive: true });
+  mkdirSync(join(examples, "node_modules"));
+  symlinkSync(root, join(examples, "node_modules", "seqlog"), "junction");
+  const path = join(examples, "sqlite", "database.mjs");
+  const code = readFileSync(path, "utf8");
+  const wanted = code.split("\n").find((line) => line.startsWith(" *   import ") && line.includes(`"${driver}"`));
+  const statement = wanted?.slice(" *   ".length).replace(/ *\/\/.*/, "");
+  writeFileSync(path, code.replace(/^import Database from .*$/m, String(statement)));
+  symlinkSync(join(root, "node_modules", "libsql"), join(examples, "node_modules", "libsql"), "junction");
+  return examples;
+}
+
+describe.each(drivers)("SQLite by %s", (driver) => {
+  test("outbox: each order has its event", () => {
+    expect(run("outbox", examplesWith(driver)).slice(-2)).toEqual(["relayed 4 events", "10 orders, 10 events"]);
+    expect(run("outbox", examplesWith(driver)).at(-1)).toBe("20 orders, 20 events");
+  });
+
+  test("exactly-once: balances grow by what was paid", () => {
+    const balances = (times: number): string[] => [
+      `ann has ${times * 2200} cents from ${times * 4} payments`,
+      `bob has ${times * 1500} cents from ${times * 3} payments`,
+      `cleo has ${times * 1800} cents from ${times * 3} payments`,
+    ];
+    expect(run("exactly-once", examplesWith(driver)).slice(-3)).toEqual(balances(1));
+    expect(run("exactly-once", examplesWith(driver)).slice(-3)).toEqual(balances(2));
+  });
 });
 
 test("job-queue: all jobs are done but one, which is dead", () => {
