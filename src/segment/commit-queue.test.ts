@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { SeqlogError } from "../errors.ts";
 import { noSeed } from "../format/index-entry.ts";
 import { headerLength } from "../format/record.ts";
@@ -782,5 +782,58 @@ describe("where the disk is fast, a short batch is written in place", () => {
     expect(await waiting).toBe(4);
     await new Promise((resolve) => setImmediate(resolve));
     expect(await log.add("b")).toBe(5);
+  });
+});
+
+describe("when there is no memory for a record", () => {
+  /** There is none for what needs a buffer of its own: more than 8 MiB. */
+  function refuseMemory(): void {
+    const allocate = Buffer.allocUnsafeSlow.bind(Buffer);
+    const spy = vi.spyOn(Buffer, "allocUnsafeSlow").mockImplementation((size) => {
+      if (size > 8 * mebibyte) throw new RangeError("Array buffer allocation failed");
+      return allocate(size);
+    });
+    onTestFinished(() => spy.mockRestore());
+  }
+
+  test("nothing is pending of it, and the queue goes on", async () => {
+    const log = new Log(12 * mebibyte);
+    refuseMemory();
+    expect(() => log.queue.add("x".repeat(9 * mebibyte), new Caller(1, -1, [], () => {}))).toThrow("allocation failed");
+    expect(log.queue.pendingBytes).toBe(0);
+    await log.queue.room();
+    // With nine of twelve MiB still counted this one would be too much.
+    expect(await log.add("y".repeat(7 * mebibyte))).toBe(0);
+    expect(log.queue.pendingBytes).toBe(0);
+    await log.queue.idle();
+  });
+
+  test.each([false, true])("of many records those before it go their way, blocking %s", async (isBlocking) => {
+    const log = new Log(64 * mebibyte);
+    refuseMemory();
+    const told: Answer[] = [];
+    const data = ["a", "b", "x".repeat(9 * mebibyte), "c"];
+    const part = (): Waiter => new Caller(0, -1, [], (answer) => told.push(answer));
+    const first = log.add("0");
+    expect(() => log.queue.addAll(data, -1, part, isBlocking)).toThrow("allocation failed");
+    expect(log.queue.pendingBytes).toBe(3 * (headerLength + 1));
+    expect(await first).toBe(0);
+    await log.queue.idle();
+    expect(log.queue.pendingBytes).toBe(0);
+    expect(told).toEqual([1]);
+    expect(await log.add("after")).toBe(3);
+    expect(log.texts()).toEqual(["0", "a", "b", "after"]);
+  });
+
+  test("those before it go their way also when nobody else appends", async () => {
+    const log = new Log(64 * mebibyte);
+    refuseMemory();
+    const data = ["a", "x".repeat(9 * mebibyte)];
+    const answer = new Promise<Answer>((resolve) => {
+      expect(() => log.queue.addAll(data, -1, () => new Caller(0, -1, [], resolve))).toThrow("allocation failed");
+    });
+    expect(await answer).toBe(0);
+    await log.queue.idle();
+    expect(log.queue.pendingBytes).toBe(0);
   });
 });

@@ -170,20 +170,12 @@ export class CommitQueue {
     }
     this.#accept(bytes, expectedSeq);
     this.#ids.begin();
-    for (let i = 0; i < data.length;) {
-      const batch = this.#batchFor(headerLength + (lengths[i] as number), bytes);
-      const waiter = makeWaiter(i);
-      batch.waiters.push(waiter);
-      // A record that would end past this needs a batch of its own, or a segment.
-      const room = this.#host.segmentBytes - batch.base;
-      do {
-        const length = lengths[i] as number;
-        batch.add(data[i] as Uint8Array | string, length, this.#ids);
-        bytes -= headerLength + length;
-        waiter.count++;
-        this.#nextSeq++;
-        i++;
-      } while (i < data.length && this.#fits(batch, lengths[i] as number, room));
+    try {
+      this.#placeAll(data, lengths, bytes, makeWaiter);
+    } catch (error) {
+      // What was placed already goes its way, as it would if the process ended here.
+      this.#schedule();
+      throw error;
     }
     if (!isBlocking) this.#schedule();
   }
@@ -327,6 +319,7 @@ export class CommitQueue {
     );
   }
 
+  /** Bytes are counted as pending once they are placed: there may be no memory for them. */
   #accept(length: number, expectedSeq: number): void {
     this.throwIfPoisoned();
     if (expectedSeq >= 0 && expectedSeq !== this.#nextSeq) throw conflictError(expectedSeq, this.#nextSeq);
@@ -338,7 +331,6 @@ export class CommitQueue {
         facts,
       );
     }
-    this.#pendingBytes += length;
     this.#accepted++;
   }
 
@@ -347,7 +339,33 @@ export class CommitQueue {
     batch.add(data, length, this.#ids);
     if (idEnd !== undefined) batch.replaceIdEnd(idEnd);
     batch.waiters.push(waiter);
+    this.#pendingBytes += headerLength + length;
     this.#nextSeq++;
+  }
+
+  #placeAll(
+    data: readonly (Uint8Array | string)[],
+    lengths: readonly number[],
+    bytes: number,
+    makeWaiter: (first: number) => Waiter,
+  ): void {
+    let left = bytes;
+    for (let i = 0; i < data.length;) {
+      const batch = this.#batchFor(headerLength + (lengths[i] as number), left);
+      const waiter = makeWaiter(i);
+      batch.waiters.push(waiter);
+      // A record that would end past this needs a batch of its own, or a segment.
+      const room = this.#host.segmentBytes - batch.base;
+      do {
+        const length = lengths[i] as number;
+        batch.add(data[i] as Uint8Array | string, length, this.#ids);
+        left -= headerLength + length;
+        this.#pendingBytes += headerLength + length;
+        waiter.count++;
+        this.#nextSeq++;
+        i++;
+      } while (i < data.length && this.#fits(batch, lengths[i] as number, room));
+    }
   }
 
   #fits(batch: Batch, dataLength: number, room: number): boolean {

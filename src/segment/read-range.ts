@@ -93,6 +93,9 @@ export async function* readLive(view: LogView, range: Range, signal: AbortSignal
   const unfollow = view.follow();
   try {
     yield* readForward(view, range, true, signal);
+  } catch (error) {
+    // Closed while it looked for its segment again, or for the reason of damage: that ends it, too.
+    if (!SeqlogError.is(error, "SEQLOG_CLOSED")) throw error;
   } finally {
     unfollow();
   }
