@@ -316,10 +316,10 @@ export const mutants: readonly Mutant[] = [
     breaks: 9,
     edits: [
       {
-        file: "log/manifest.ts",
-        find: `    writeFullySync(file, encodeManifest(manifest), 0);
+        file: "storage/replace-file.ts",
+        find: `    writeFullySync(file, bytes, 0);
     file.fsyncSync();`,
-        replace: `    writeFullySync(file, encodeManifest(manifest), 0);`,
+        replace: `    writeFullySync(file, bytes, 0);`,
       },
     ],
   },
