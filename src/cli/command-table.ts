@@ -36,6 +36,7 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: "get",
     summary: "print one record by its seq or id",
+    example: "seqlog get ./events 42 --json",
     load: async () => (await import("./get.ts")).defineGet,
   },
   {
