@@ -96,6 +96,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./rebuild-index.ts")).defineRebuildIndex,
   },
   {
+    name: "promote",
+    summary: "copy a log into a stream of NATS JetStream",
+    load: async () => (await import("./promote.ts")).definePromote,
+  },
+  {
+    name: "mirror",
+    summary: "keep a stream of NATS JetStream in step with a log",
+    load: async () => (await import("./mirror.ts")).defineMirror,
+  },
+  {
     name: "reset",
     summary: "remove every record (needs --yes)",
     load: async () => (await import("./reset.ts")).defineReset,

@@ -5,10 +5,12 @@ import type { CliContext } from "./cli-context.ts";
 export interface Progress {
   /** @param totalBytes how much there is to do; 0 when that is not known */
   update(bytes: number, totalBytes: number, records: number): void;
+  /** For what is not counted in bytes: the line as it is to be. */
+  show(line: string): void;
   stop(): void;
 }
 
-const silent: Progress = { update() {}, stop() {} };
+const silent: Progress = { update() {}, show() {}, stop() {} };
 
 /** Starts a progress line that begins with what is being done. */
 export async function startProgress(context: CliContext, doing: string): Promise<Progress> {
@@ -25,6 +27,7 @@ export async function startProgress(context: CliContext, doing: string): Promise
       const percent = totalBytes > 0 ? ` ${String(Math.floor((100 * bytes) / totalBytes)).padStart(3)} %,` : "";
       bar.update(0, { line: `${doing}${percent} ${formatBytes(bytes)}, ${records} records` });
     },
+    show: (line) => bar.update(0, { line }),
     stop: () => bar.stop(),
   };
 }
