@@ -65,8 +65,8 @@ export class StreamStore {
   readonly #open: OpenCache;
   /** Changes of one name come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** Directories that nobody knows any more, on their way out. */
-  readonly #removals = new Set<Promise<void>>();
+  /** What goes on beside the requests. */
+  readonly #unfinished = new Set<Promise<void>>();
   /** Held by the one process that changes what streams there are. */
   #lock: WriterLock | undefined;
   #lookedAt = 0;
@@ -78,7 +78,7 @@ export class StreamStore {
     this.#storage = machine.storage;
     this.#options = options;
     this.#root = join(directory, reservedSegment, "streams");
-    this.#open = new OpenCache(options.maxOpenLogs, (entry) => void this.#close(entry));
+    this.#open = new OpenCache(options.maxOpenLogs, (entry) => this.#later(this.#close(entry)));
   }
 
   /** Finds the streams under a directory; opens none of their logs. */
@@ -378,7 +378,7 @@ export class StreamStore {
     this.#storage.fsyncDirectorySync(this.#root);
     this.#forget(entry);
     entry.source?.forks.delete(entry);
-    void this.#close(entry).then(() => this.#removeLater(aside));
+    this.#removeLater(aside, this.#close(entry));
   }
 
   #forget(entry: StreamEntry): void {
@@ -388,14 +388,15 @@ export class StreamStore {
     entry.stream?.changes.bump();
   }
 
-  #removeLater(directory: string): void {
-    const removal: Promise<void> = this.#machine.clock
-      .turn()
-      .then(() => removeTree(this.#storage, directory))
-      // The next start removes what is left.
-      .catch(() => undefined)
-      .finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+  /** Not in the way of the request at hand. What is left then the next start removes. */
+  #removeLater(directory: string, closed: Promise<void> = Promise.resolve()): void {
+    this.#later(closed.then(() => this.#machine.clock.turn()).then(() => removeTree(this.#storage, directory)));
+  }
+
+  /** Work whose end nobody waits for but `close`. */
+  #later(work: Promise<void>): void {
+    const settled: Promise<void> = work.catch(() => undefined).finally(() => this.#unfinished.delete(settled));
+    this.#unfinished.add(settled);
   }
 
   #isOver(entry: StreamEntry): boolean {
@@ -480,7 +481,12 @@ export class StreamStore {
     this.#lookedAt = this.#machine.clock.now();
     const names = new Set(this.#storage.listSync(this.#root));
     if (this.#lock !== undefined) this.#removeLeftovers(names);
-    for (const entry of this.#byId.values()) if (!names.has(entry.meta.id)) this.#forget(entry);
+    for (const entry of this.#byId.values()) {
+      if (names.has(entry.meta.id)) continue;
+      // Another process has removed it.
+      this.#forget(entry);
+      this.#later(this.#close(entry));
+    }
     for (const name of names) {
       if (!streamName.test(name)) continue;
       const directory = join(this.#root, name);
@@ -531,7 +537,7 @@ export class StreamStore {
     this.#stopSweep?.();
     await Promise.allSettled(this.#turns.values());
     await Promise.all([...this.#byId.values()].map((entry) => this.#close(entry)));
-    await Promise.all(this.#removals);
+    await Promise.all(this.#unfinished);
     this.#lock?.release();
     this.#lock = undefined;
   }
