@@ -64,7 +64,8 @@ async function send(options: EventSessionOptions, sink: EventSink, over: AbortSi
     }
     if (isClosed) return;
     isDue = false;
-    if (isUpToDate && at >= source.tail) {
+    // The client may have taken its time.
+    if (at >= source.tail && !source.isGone) {
       isDue = !(await nextChange(source, { clock: machine.clock, timeoutMs: limits.heartbeatMs, signal: over }));
     }
   }

@@ -33,7 +33,11 @@ export async function read(context: Context, request: HttpRequest, name: string)
     let piece: Piece = await source.read(from, context.limits.maxChunkBytes);
     if (asked.live === "long-poll" && piece.parts.length === 0) {
       piece = await longPoll(context, request, used, piece);
-      if (piece.parts.length === 0) return nothingNew(context, asked, source, piece);
+      if (piece.parts.length === 0) {
+        // It may have been removed meanwhile.
+        context.catalog.check(name);
+        return nothingNew(context, asked, source, piece);
+      }
     }
     return data(context, request, asked, source, piece);
   } finally {
@@ -146,7 +150,6 @@ async function longPoll(
 }
 
 function nothingNew({ machine }: Context, asked: ReadRequest, source: Source, piece: Piece): HttpAnswer {
-  if (source.isGone) throw new Problem(404, "NOT_FOUND", "the stream was removed");
   const headers = {
     [header.nextOffset]: offsetToken(piece.next),
     [header.upToDate]: "true",

@@ -84,6 +84,11 @@ export class Catalog {
     return { source, release: () => source.release(), touch: () => streams.touch(found.entry) };
   }
 
+  /** @throws {Refusal} when nothing that can be read has this name */
+  check(name: string): void {
+    this.#existing(name);
+  }
+
   #existing(name: string): NonNullable<Found> {
     const found = this.find(name);
     if (found === undefined) throw new Refusal("not-found", "NOT_FOUND", `there is no stream ${name}`);

@@ -15,6 +15,7 @@ import { SeqlogError } from "../../errors.ts";
 import type { Codec } from "../../log/codec.ts";
 import { FileLog } from "../../log/file-log.ts";
 import { loadManifest } from "../../log/manifest.ts";
+import { closedError } from "../../segment/read-range.ts";
 import { runSync } from "../../storage/plan.ts";
 import type { Machine } from "../../storage/storage.ts";
 import { type Frame, decodeFrame, encodeFrame, frameCodecName, isCloseOnly } from "../frame/frame.ts";
@@ -155,7 +156,7 @@ export class OpenStream {
     return this.#followers > 0;
   }
 
-  /** What ended it: it must be opened again. */
+  /** What ended it, a close too: it must be opened again. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -352,10 +353,10 @@ export class OpenStream {
   /** Waits for what is on its way, and gives up files and lock. */
   async close(): Promise<void> {
     this.#following?.abort();
-    if (this.#isWriter && this.#failure === undefined) {
-      while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settledCallers.push(resolve));
-      this.#storeSnapshot();
-    }
+    const isWhole = this.#isWriter && this.#failure === undefined;
+    while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settledCallers.push(resolve));
+    this.#failure ??= closedError(this.#directory);
+    if (isWhole) this.#storeSnapshot();
     await this.#log.close();
     this.changes.bump();
   }

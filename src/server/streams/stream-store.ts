@@ -343,6 +343,7 @@ export class StreamStore {
     if (entry.stream?.isWriter === true || entry.opening !== undefined) {
       await this.#close(entry);
     }
+    const { stream } = entry;
     const isClean = wasClosed(this.#machine, entry.directory);
     const lock = acquireWriterLock(this.#machine, lockPath(entry.directory), "kernel");
     try {
@@ -351,7 +352,7 @@ export class StreamStore {
       // It may still need its recovery.
       lock.release(isClean);
     }
-    entry.stream?.changes.bump();
+    stream?.changes.bump();
   }
 
   #delete(entry: StreamEntry): void {
