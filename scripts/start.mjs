@@ -1,6 +1,6 @@
 /**
- * `npm start`: the log at work on ./data. Appends what is piped in, or a real sample, then shows
- * what is there. Run it twice and the log has grown.
+ * `npm start`: the log at work on ./data. Appends what is piped in, or a real sample, shows what is
+ * there, and then serves it until it is interrupted. Run it twice and the log has grown.
  */
 import { spawnSync } from "node:child_process";
 import { fstatSync } from "node:fs";
@@ -33,7 +33,16 @@ seqlog(["stats", "data/log"]);
 seqlog(["tail", "data/log", "-n", "5", "--format", "%s  %t  %d"]);
 seqlog(["verify", "data/log"]);
 console.log(`
-Every record above is on the disk. Next:
-  npx seqlog tail -f data/log          follow it (append from another terminal: echo hello | npx seqlog append data/log)
+Every record above is on the disk. Next, from another terminal:
+  npx seqlog tail -f data/log          follow it (append: echo hello | npx seqlog append data/log)
   npx seqlog demo crash                kill a writer ten times and see that nothing acknowledged is lost
-  npx seqlog --help`);
+  npx seqlog --help
+  curl http://127.0.0.1:7700/v1/logs   what the server below has
+  curl -X PUT -H 'content-type: application/json' -d '[{"hello":"world"}]' http://127.0.0.1:7700/v1/stream/new
+  curl -N 'http://127.0.0.1:7700/v1/stream/new?offset=-1&live=sse'
+
+$ seqlog serve data`);
+// In this process, so that it ends as the server does.
+process.argv = [process.argv[0], "seqlog", "serve", "data"];
+process.chdir(root);
+await import("../dist/cli/main.js");

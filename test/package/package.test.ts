@@ -83,6 +83,7 @@ test("its types compile under the strictest flags, without skipLibCheck", () => 
     `import { binary, json, openLog, type Codec, type FileLog, type Log, type LogRecord, type Offset, type Seq, SeqlogError } from "seqlog";
      import { toNodeReadable, toNodeWritable, toReadableStream, toWritableStream } from "seqlog";
      import { destination } from "seqlog/pino";
+     import { createHandler, type StreamHandler } from "seqlog/server";
      import pino from "pino";
      const log: FileLog<{ a: number }> = await openLog("./typed", { codec: json<{ a: number }>() });
      const seq: Seq = (await log.append({ a: 1 })).seq;
@@ -105,7 +106,11 @@ test("its types compile under the strictest flags, without skipLibCheck", () => 
      pino(destination({ path: "./lines", mode: "buffered", segmentBytes: 4096 })).info("line");
      // @ts-expect-error an unknown mode
      destination({ path: "./lines", mode: "async" });
-     void web; void sink;
+     const handler: StreamHandler = createHandler({ logs: { typed: log, bytes } });
+     const response: Response = await handler.fetch(new Request("http://localhost/v1/logs"));
+     // @ts-expect-error logs or a directory, not both
+     createHandler({ dir: "./data", logs: {} });
+     void web; void sink; void response;
      // @ts-expect-error an offset is not a seq
      await log.get(offset);
      // @ts-expect-error a read is not both
@@ -138,10 +143,25 @@ test("its types compile under the strictest flags, without skipLibCheck", () => 
   expect(node([join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."])).toBe("");
 });
 
-test("importing it needs no other package: not the command line's, not the lock", () => {
+test("seqlog/server works by import and by require", () => {
+  const serve = `
+    const server = await serve({ dir: "./served", port: 0 });
+    const url = server.url + "/v1/stream/a";
+    await fetch(url, { method: "PUT", headers: { "content-type": "application/json" }, body: "[1,2]" });
+    console.log(await (await fetch(url)).text());
+    await server.close();`;
+  writeFileSync(join(project, "s.mjs"), `import { serve } from "seqlog/server"; ${serve}`);
+  expect(node(["s.mjs"])).toBe("[1,2]\n");
+  const required = serve.replace("served", "c-served");
+  writeFileSync(join(project, "s.cjs"), `const { serve } = require("seqlog/server"); (async () => {${required}})();`);
+  expect(node(["--no-warnings", "s.cjs"])).toBe("[1,2]\n");
+});
+
+test("importing it needs no other package, nor the server: not the command line's, not the lock", () => {
   const bare = join(project, "bare", "node_modules");
   mkdirSync(bare, { recursive: true });
   cpSync(unpacked, join(bare, "seqlog"), { recursive: true });
+  for (const part of ["server", "cli", "testing"]) rmSync(join(bare, "seqlog", "dist", part), { recursive: true });
   writeFileSync(
     join(project, "bare", "d.mjs"),
     'import * as seqlog from "seqlog"; console.log(typeof seqlog.openLog);',

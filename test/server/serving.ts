@@ -41,9 +41,16 @@ export async function codeOf(response: Response): Promise<string> {
   return `${response.status} ${error.code}`;
 }
 
-/** Reads events until one of them says it. */
+/** Reads events until one of them says it, and leaves. */
 export async function eventsUntil(response: Response, text: string): Promise<string> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const events = await readUntil(reader, text);
+  await reader.cancel();
+  return events;
+}
+
+/** Reads events until one of them says it. */
+export async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, text: string): Promise<string> {
   const decoder = new TextDecoder();
   const pieces: string[] = [];
   for (let last = ""; !last.includes(text);) {
@@ -54,6 +61,15 @@ export async function eventsUntil(response: Response, text: string): Promise<str
     // It may be cut by the end of a piece.
     last = last.slice(-text.length) + piece;
   }
-  await reader.cancel();
   return pieces.join("");
+}
+
+/** Reads what is left, until the other side ends it. */
+export async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+  let events = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return events;
+    events += Buffer.from(value).toString();
+  }
 }

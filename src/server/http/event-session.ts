@@ -48,9 +48,11 @@ export async function runEventSession(options: EventSessionOptions, sink: EventS
 
 async function send(options: EventSessionOptions, sink: EventSink, over: AbortSignal): Promise<void> {
   const { machine, limits, source, form } = options;
+  const { tag } = source;
   let at = options.from;
   let isDue = true;
-  while (!over.aborted && !source.isGone) {
+  // After a reset what follows would be another history.
+  while (!over.aborted && !source.isGone && source.tag === tag) {
     const reading = source.read(at, limits.maxChunkBytes);
     const piece = reading instanceof Promise ? await reading : reading;
     at = piece.next;

@@ -50,14 +50,7 @@ function placeOf({ from }: ReadRequest, source: Source): number {
   if (from === "start") return source.first;
   if (from === "now") return source.tail;
   if (from === "beyond" || from > source.tail) {
-    throw new Problem(
-      410,
-      "OFFSET_BEYOND",
-      "the stream does not go as far as this offset; it is another one than before",
-      {
-        hint: "read again from offset=-1",
-      },
-    );
+    throw beyond();
   }
   if (from < source.first) {
     throw new Problem(410, "SEQLOG_TRIMMED", "the records at this offset were removed", {
@@ -65,6 +58,11 @@ function placeOf({ from }: ReadRequest, source: Source): number {
     });
   }
   return from;
+}
+
+function beyond(): Problem {
+  const message = "the stream does not go as far as this offset; it is another one than before";
+  return new Problem(410, "OFFSET_BEYOND", message, { hint: "read again from offset=-1" });
 }
 
 function closedHeader(source: Source, next: number): Record<string, string> {
@@ -134,6 +132,7 @@ async function longPoll(
   request.onAbort(() => left.abort());
   const signal = AbortSignal.any([left.signal, closing]);
   const deadline = machine.clock.now() + limits.longPollTimeoutMs;
+  const { tag } = source;
   const unfollow = source.follow();
   try {
     for (;;) {
@@ -141,6 +140,7 @@ async function longPoll(
       if (piece.parts.length > 0 || source.isClosed || source.isGone || timeoutMs <= 0) return piece;
       if (piece.next >= source.tail) await nextChange(source, { clock: machine.clock, timeoutMs, signal });
       if (signal.aborted) return piece;
+      if (source.tag !== tag) throw beyond();
       piece = await source.read(piece.next, limits.maxChunkBytes);
     }
   } finally {
