@@ -49,6 +49,8 @@ export class Entry {
   cancel: (() => void) | undefined = undefined;
   /** Tells its handler that its time is up; of a record that `run` handles. */
   controller: AbortController | undefined = undefined;
+  /** Its handler gave it back, and has not ended. */
+  refusal: { readonly delayMs: number; readonly error: unknown } | undefined = undefined;
 
   constructor(source: Source, index: number) {
     const { run } = source;

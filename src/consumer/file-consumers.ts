@@ -31,19 +31,26 @@ import { seekPlace } from "./seek-place.ts";
 export class FileConsumers<Out> {
   readonly #log: ConsumedLog<Out>;
   readonly #open = new Map<string, LogConsumer<Out>>();
+  /** Those that are being opened. */
+  readonly #opening = new Set<Promise<unknown>>();
   #isClosed = false;
 
   constructor(log: ConsumedLog<Out>) {
     this.#log = log;
   }
 
-  /** Whether any of them is open here. */
-  get areOpen(): boolean {
-    return this.#open.size > 0;
-  }
-
   /** @throws as `Log.consumer` */
   async open(name: string, options: ConsumerOptions<Out> = {}): Promise<LogConsumer<Out>> {
+    const opening = this.#openOne(name, options);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  async #openOne(name: string, options: ConsumerOptions<Out>): Promise<LogConsumer<Out>> {
     this.#checkOpen();
     const paths = consumerPaths(this.#log.view.location, name);
     const settings = checkedConsumerOptions(options, this.#log);
@@ -131,9 +138,14 @@ export class FileConsumers<Out> {
     }
   }
 
-  /** Closes all that are open. The first that fails is told of; the others are closed all the same. */
+  /**
+   * Closes all that are open, and those that are being opened. The first that fails is told of; the
+   * others are closed all the same.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
+    // They see that they come too late, and let go of their names.
+    await Promise.allSettled(this.#opening);
     const closed = await Promise.allSettled([...this.#open.values()].map((consumer) => consumer.close()));
     for (const result of closed) if (result.status === "rejected") throw result.reason;
   }

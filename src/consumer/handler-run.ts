@@ -119,8 +119,17 @@ export class HandlerRun<Out> {
   }
 
   #succeeded(entry: Entry): void {
+    if (entry.state !== entryState.out) return;
     // One that the handler gave back itself is not done.
-    if (entry.state === entryState.out) this.#host.settle(entry);
+    if (entry.refusal === undefined) this.#host.settle(entry);
+    else this.#refused(entry, entry.refusal);
+  }
+
+  /** As a loop that gives a record back: without dead letters never too often. */
+  #refused(entry: Entry, { delayMs, error }: NonNullable<Entry["refusal"]>): void {
+    if (this.#isStopping) return;
+    entry.refusal = undefined;
+    this.#host.retry(entry, error, delayMs);
   }
 
   #failed(entry: Entry, error: unknown): void {
@@ -130,6 +139,7 @@ export class HandlerRun<Out> {
       return;
     }
     if (entry.state !== entryState.out || this.#isStopping) return;
+    if (entry.refusal !== undefined) return this.#refused(entry, { ...entry.refusal, error });
     if (this.#host.retry(entry, error, this.#retry.delayMs(entry.attempt))) return;
     const { name, location } = this.#host;
     const { seq, attempt: attempts } = entry;

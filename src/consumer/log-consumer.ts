@@ -94,6 +94,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   /** The name is free: nothing counts any more. */
   #isClosed = false;
   #closing: Promise<void> | undefined;
+  /** Where it stood when it was closed: what was in flight is forgotten then. */
+  #closedAt: number | undefined;
 
   constructor(log: ConsumedLog<Out>, settings: ConsumerSettings<Out>, opened: OpenedConsumer) {
     const { checkpoint } = opened;
@@ -155,7 +157,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   }
 
   get nextSeq(): Seq {
-    return asSeq(this.#inFlight.first?.seq ?? this.#feed.seq);
+    return asSeq(this.#closedAt ?? this.#inFlight.first?.seq ?? this.#feed.seq);
   }
 
   get inFlight(): number {
@@ -350,7 +352,9 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
 
   nack(entry: Entry, delayMs: number, error: unknown): void {
     if (entry.state !== entryState.out || this.#isClosed) return;
-    this.retry(entry, error, delayMs);
+    // In the hands of a handler it stays there until that one ends: it is never in two.
+    if (entry.controller !== undefined) entry.refusal = { delayMs, error };
+    else this.retry(entry, error, delayMs);
   }
 
   extend(entry: Entry, ms: number): void {
@@ -474,6 +478,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
 
   #release(): void {
     this.#isClosed = true;
+    this.#closedAt = this.nextSeq;
     this.#inFlight.clear();
     this.#lock.release();
     this.#released();

@@ -64,6 +64,7 @@ export class Redelivery {
     entry.cancel?.();
     entry.cancel = undefined;
     entry.controller = undefined;
+    entry.refusal = undefined;
     if (entry.state === entryState.due) return;
     this.#inFlight.take(entry, entryState.due);
     const at = this.#due.findIndex((other) => other.seq > entry.seq);

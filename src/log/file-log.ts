@@ -416,7 +416,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   async #close(): Promise<void> {
     try {
       // Their checkpoints are kept while the log can still be made durable.
-      if (this.#consumers.areOpen) await this.#consumers.close();
+      await this.#consumers.close();
     } finally {
       await this.#resets?.idle();
       if (!this.#view.isClosed) await this.#view.close();

@@ -311,4 +311,103 @@ export const issues: readonly Issue[] = [
       await expectRecords(disk, ["first"]);
     },
   },
+  {
+    name: "a record that a handler gave back went to another handler, and counted as done when the first one ended",
+    async run() {
+      const disk = makeDisk();
+      await process(disk, "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.append("first");
+        const consumer = await log.consumer("billing");
+        let handlers = 0;
+        let second: number | undefined;
+        await consumer.run(
+          async (delivery) => {
+            if (++handlers > 1) throw new Error("one record is in two handlers");
+            if (delivery.attempt === 1) delivery.nack();
+            else second = consumer.nextSeq;
+            for (let turns = 0; turns < 5; turns++) await machine.clock.turn();
+            handlers--;
+            if (delivery.attempt === 2) void consumer.close();
+          },
+          { concurrency: 2 },
+        );
+        if (second !== 0) throw new Error(`when it came again the consumer stood at ${second}`);
+        await log.close();
+      });
+    },
+  },
+  {
+    name: "a consumer that was opened while its log was being closed kept its name",
+    async run() {
+      for (let seed = 0; seed < 20; seed++) {
+        const disk = makeDisk(seed);
+        await process(disk, "lives", async (machine) => {
+          const log = await FileLog.open(directory, { machine });
+          const appending = log.append("first");
+          const opening = log.consumer("billing").catch(() => undefined);
+          await log.close();
+          await Promise.all([appending, opening]);
+          if (machine.openFiles > 0) throw new Error(`${machine.openFiles} descriptors are left`);
+        });
+      }
+    },
+  },
+  {
+    name: "a consumer that was closed said that it stands behind what was not acknowledged",
+    async run() {
+      const disk = makeDisk();
+      await process(disk, "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.appendBatch(["first", "second"]);
+        const consumer = await log.consumer("billing");
+        let left = 2;
+        for await (const { seq } of consumer) if (--left === 0 && seq === 1) break;
+        await consumer.close();
+        if (consumer.nextSeq !== 0) throw new Error(`closed at ${consumer.nextSeq}, and nothing was acknowledged`);
+        await log.close();
+      });
+    },
+  },
+  {
+    name: "a consumer does not go on in a log that was put back from an older copy and then took another way",
+    async run() {
+      const disk = makeDisk();
+      const files = new Map<string, Uint8Array>();
+      const work = async (data: string): Promise<void> => {
+        await process(disk, "lives", async (machine) => {
+          const log = await FileLog.open(directory, { machine });
+          await log.append(data);
+          const consumer = await log.consumer(data === "second" ? "billing" : "other");
+          if (data === "second") {
+            for await (const delivery of consumer) {
+              await delivery.ack();
+              if (delivery.seq === 1) break;
+            }
+          }
+          await log.close();
+        });
+      };
+      await work("first");
+      for (const name of disk.list(directory)) {
+        const bytes = disk.readFile(`${directory}/${name}`);
+        if (bytes !== undefined) files.set(`${directory}/${name}`, bytes.slice());
+      }
+      await work("second");
+      for (const [path, bytes] of files) disk.writeFile(path, bytes);
+      await work("another second");
+      await process(disk, "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        const opened = await log.consumer("billing").then(
+          () => true,
+          (error: unknown) => {
+            if (!SeqlogError.is(error, "SEQLOG_CHECKPOINT_MISMATCH")) throw error;
+            return false;
+          },
+        );
+        if (opened) throw new Error("it goes on in another history");
+        await log.close();
+      });
+    },
+  },
 ];
