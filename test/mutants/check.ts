@@ -1,5 +1,6 @@
 /** Runs in a process of its own, built from a mutant: looks for a broken promise and tells where it found one. */
 import { OtherHistory, issues } from "../issues/issues.ts";
+import { simulateConsumers } from "../sim/simulate-consumers.ts";
 import { simulateFile } from "../sim/simulate-file.ts";
 import { simulate } from "../sim/simulate.ts";
 
@@ -10,7 +11,14 @@ export interface Finding {
   readonly message: string;
 }
 
-async function check(histories: number): Promise<Finding | undefined> {
+/** What looks for a mutant, by what it is a mutant of. */
+const simulations: Record<string, readonly ((seed: number) => Promise<unknown>)[]> = {
+  logs: [simulate, simulateFile],
+  consumers: [simulateConsumers],
+};
+
+/** @param lookIn which histories; all of them where it is empty */
+async function check(histories: number, lookIn: string): Promise<Finding | undefined> {
   process.send?.("alive");
   for (const { name, run } of issues) {
     try {
@@ -21,9 +29,10 @@ async function check(histories: number): Promise<Finding | undefined> {
       return { by: `test/issues, ${JSON.stringify(name)}`, message: messageOf(error) };
     }
   }
+  const chosen = Object.entries(simulations).flatMap(([name, runs]) => (lookIn === name || lookIn === "" ? runs : []));
   for (let seed = 0; seed < histories; seed++) {
     if (seed % 100 === 0) process.send?.("alive");
-    for (const run of [simulate, simulateFile]) {
+    for (const run of chosen) {
       try {
         await run(seed);
       } catch (error) {
@@ -44,5 +53,5 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const found = await check(Number(process.argv[2]));
+const found = await check(Number(process.argv[2]), process.argv[3] ?? "");
 process.send?.(found ?? { by: "", message: "" });

@@ -51,9 +51,9 @@ async function build({ name, edits }: Mutant): Promise<string> {
 }
 
 /** Lets the checks look at a build. Undefined when they found nothing. */
-function look(program: string): Promise<Finding | undefined> {
+function look(program: string, lookIn: string): Promise<Finding | undefined> {
   return new Promise((resolve, reject) => {
-    const child = fork(program, [values.histories], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    const child = fork(program, [values.histories, lookIn], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     let found: Finding | undefined;
     const giveUp = (): void => {
       found = { by: hanging, message: `no sign of life for ${patienceMs / 1000} s` };
@@ -78,7 +78,7 @@ function look(program: string): Promise<Finding | undefined> {
 }
 
 async function examine(mutant: Mutant): Promise<boolean> {
-  const found = await look(await build(mutant));
+  const found = await look(await build(mutant), mutant.lookIn ?? "logs");
   if (found?.by === hanging) throw new Error(`${mutant.name}: ${found.message}: that shows no broken promise`);
   const shown = found === undefined ? "SURVIVED" : `caught by ${found.by}: ${found.message.slice(0, 110)}`;
   console.log(`${mutant.name} (promise ${mutant.breaks})\n    ${shown}`);
@@ -95,7 +95,7 @@ const workers = Array.from({ length: availableParallelism() }, async () => {
     if (await examine(mutant)) caught++;
   }
 });
-const control = await look(await build({ name: "control", breaks: 0, edits: [] }));
+const control = await look(await build({ name: "control", breaks: 0, edits: [] }), "");
 console.log(`the product as it is: ${control === undefined ? "nothing found" : `${control.by}: ${control.message}`}`);
 await Promise.all(workers);
 console.log(`${caught} of ${chosen.length} mutants caught, ${Math.round((performance.now() - begun) / 1000)} s`);

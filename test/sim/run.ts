@@ -3,58 +3,98 @@
  *
  *   npm run test:sim                          20,000 crashes
  *   npm run test:sim -- --crashes 1000000     as many as that
- *   npm run test:sim -- --seed 4711           one history again, exactly: a directory log and a single file
+ *   npm run test:sim -- --consumers           histories of consumers and retention instead
+ *   npm run test:sim -- --seed 4711           one history again, exactly: a directory log and a single file,
+ *                                             or with --consumers that of consumers
  *
  * The first failure ends it and prints its seed.
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { type ConsumerTally, emptyConsumerTally, simulateConsumers } from "./simulate-consumers.ts";
 import { simulateFile } from "./simulate-file.ts";
 import { simulate } from "./simulate.ts";
-import { type Tally, addTally, emptyTally } from "./tally.ts";
+import { type Counts, addTally, emptyTally } from "./tally.ts";
+
+/** What is run: makes a tally, adds a seed's histories to it, and says what they were. */
+interface Kind<Tally> {
+  readonly flags: readonly string[];
+  readonly historiesPerSeed: number;
+  empty(): Tally;
+  run(seed: number): Promise<readonly Tally[]>;
+  report(total: Tally): readonly string[];
+}
+
+const logs: Kind<ReturnType<typeof emptyTally>> = {
+  flags: [],
+  historiesPerSeed: 2,
+  empty: emptyTally,
+  run: async (seed) => [await simulate(seed), await simulateFile(seed)],
+  report: (total) => [
+    `${total.acknowledged} records acknowledged: 0 lost. ${total.served} served to readers: 0 wrong, 0 taken back.`,
+    `${total.rotten} bits turned over: all reported. ${total.indexesLost} record indexes damaged: no read changed.`,
+    `${total.redone} records made durable again, ${total.torn} torn bytes set aside, ${total.poisoned} appends refused after a failed write.`,
+  ],
+};
+
+const consumers: Kind<ConsumerTally> = {
+  flags: ["--consumers"],
+  historiesPerSeed: 1,
+  empty: emptyConsumerTally,
+  run: async (seed) => [await simulateConsumers(seed)],
+  report: (total) => [
+    `${total.acknowledged} records acknowledged. ${total.delivered} delivered, ${total.redelivered} of them again: none skipped, none after it was acknowledged.`,
+    `${total.acks} acks and ${total.handled} handlers, ${total.committed} of them with a transaction: none forgotten, no effect twice. ${total.buried} dead letters: each durable first.`,
+    `${total.removed} records removed, ${total.heldBack} times some held back: none that a consumer needs. ${total.seeks} seeks, ${total.mismatches} checkpoints of another generation or of what was removed, ${total.locked} refused by a lock.`,
+  ],
+};
 
 /** What a child tells after a run of seeds. */
-type Message = { readonly tally: Tally; readonly seeds: number } | { readonly failure: string };
+type Message<Tally> = { readonly tally: Tally; readonly seeds: number } | { readonly failure: string };
 
 const seedsPerRun = 200;
 
-async function runSeed(seed: number): Promise<Tally> {
-  const total = emptyTally();
+async function runSeed<Tally extends Counts<Tally>>(kind: Kind<Tally>, seed: number): Promise<Tally> {
+  const total = kind.empty();
   try {
-    addTally(total, await simulate(seed));
-    addTally(total, await simulateFile(seed));
+    for (const tally of await kind.run(seed)) addTally(total, tally);
     return total;
   } catch (error) {
-    throw new Error(`seed ${seed}: replay with \`npm run test:sim -- --seed ${seed}\``, { cause: error });
+    const options = [...kind.flags, "--seed", seed].join(" ");
+    throw new Error(`seed ${seed}: replay with \`npm run test:sim -- ${options}\``, { cause: error });
   }
 }
 
 /** In a child: runs of seeds, each when it is asked for. */
-function work(): void {
+function work<Tally extends Counts<Tally>>(kind: Kind<Tally>): void {
   process.on("message", (first: number) => {
     void (async () => {
-      const tally = emptyTally();
-      for (let seed = first; seed < first + seedsPerRun; seed++) addTally(tally, await runSeed(seed));
+      const tally = kind.empty();
+      for (let seed = first; seed < first + seedsPerRun; seed++) addTally(tally, await runSeed(kind, seed));
       return { tally, seeds: seedsPerRun };
     })().then(
-      (message: Message) => process.send?.(message),
+      (message: Message<Tally>) => process.send?.(message),
       (error: Error) => process.send?.({ failure: `${error.message}\n${String((error.cause as Error).stack)}` }),
     );
   });
 }
 
-async function direct(crashes: number, firstSeed: number): Promise<void> {
-  const total = emptyTally();
+async function direct<Tally extends Counts<Tally> & { crashes: number }>(
+  kind: Kind<Tally>,
+  crashes: number,
+  firstSeed: number,
+): Promise<void> {
+  const total = kind.empty();
   let next = firstSeed;
   let histories = 0;
   const begun = performance.now();
   const seconds = (): number => Math.round((performance.now() - begun) / 1000);
   let told = 0;
   const children = Array.from({ length: availableParallelism() }, () => {
-    const child = fork(process.argv[1] as string, ["--work"]);
+    const child = fork(process.argv[1] as string, ["--work", ...kind.flags]);
     const ended = new Promise<void>((resolve, reject) => {
-      child.on("message", (message: Message) => {
+      child.on("message", (message: Message<Tally>) => {
         if ("failure" in message) return reject(new Error(message.failure));
         addTally(total, message.tally);
         histories += message.seeds;
@@ -74,16 +114,8 @@ async function direct(crashes: number, firstSeed: number): Promise<void> {
   } finally {
     for (const { child } of children) child.kill();
   }
-  console.log(`${total.crashes} crashes in ${histories * 2} histories, ${seconds()} s`);
-  console.log(
-    `${total.acknowledged} records acknowledged: 0 lost. ${total.served} served to readers: 0 wrong, 0 taken back.`,
-  );
-  console.log(
-    `${total.rotten} bits turned over: all reported. ${total.indexesLost} record indexes damaged: no read changed.`,
-  );
-  console.log(
-    `${total.redone} records made durable again, ${total.torn} torn bytes set aside, ${total.poisoned} appends refused after a failed write.`,
-  );
+  console.log(`${total.crashes} crashes in ${histories * kind.historiesPerSeed} histories, ${seconds()} s`);
+  for (const line of kind.report(total)) console.log(line);
 }
 
 const { values } = parseArgs({
@@ -91,10 +123,15 @@ const { values } = parseArgs({
     crashes: { type: "string", default: "20000" },
     from: { type: "string", default: "0" },
     seed: { type: "string" },
+    consumers: { type: "boolean", default: false },
     work: { type: "boolean", default: false },
   },
 });
 
-if (values.work) work();
-else if (values.seed !== undefined) console.log(await runSeed(Number(values.seed)));
-else await direct(Number(values.crashes), Number(values.from));
+async function main<Tally extends Counts<Tally> & { crashes: number }>(kind: Kind<Tally>): Promise<void> {
+  if (values.work) work(kind);
+  else if (values.seed !== undefined) console.log(await runSeed(kind, Number(values.seed)));
+  else await direct(kind, Number(values.crashes), Number(values.from));
+}
+
+await (values.consumers ? main(consumers) : main(logs));

@@ -22,7 +22,10 @@ export function emptyTally(): Tally {
   return { crashes: 0, acknowledged: 0, served: 0, torn: 0, redone: 0, poisoned: 0, rotten: 0, indexesLost: 0 };
 }
 
+/** A tally of any kind: numbers by name. */
+export type Counts<T> = { [Name in keyof T]: number };
+
 /** Adds one to the other. */
-export function addTally(to: Tally, more: Tally): void {
-  for (const key of Object.keys(to) as (keyof Tally)[]) to[key] += more[key];
+export function addTally<T extends Counts<T>>(to: T, more: T): void {
+  for (const key of Object.keys(to) as (keyof T)[]) (to as Counts<T>)[key] += more[key];
 }
