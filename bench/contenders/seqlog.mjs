@@ -51,6 +51,8 @@ export async function open(dir, options = {}) {
       }
       return { records, bytes };
     },
+    consume: () => consume(log, "every"),
+    consumeLazily: () => consume(log, { intervalMs: 1000 }),
     getMany(numbers) {
       let bytes = 0;
       for (const number of numbers) bytes += log.getSync(number).bytes.length;
@@ -60,6 +62,23 @@ export async function open(dir, options = {}) {
     count: () => log.nextSeq,
     close: () => log.close(),
   };
+}
+
+/** A consumer from the first record to the last; all of them are durably acknowledged in the end. */
+async function consume(log, checkpoint) {
+  const end = log.nextSeq;
+  let records = 0;
+  let bytes = 0;
+  const consumer = await log.consumer("bench", { checkpoint });
+  await consumer.run((delivery) => {
+    bytes += delivery.bytes.length;
+    if (++records === end) void consumer.close();
+  });
+  await consumer.close();
+  const [{ nextSeq }] = await log.consumers();
+  if (nextSeq !== end) throw new Error(`the consumer stands at ${nextSeq}, the log ends before ${end}`);
+  await log.deleteConsumer("bench");
+  return { records, bytes };
 }
 
 /** For filling a log that is only read: closing makes it durable. */

@@ -1,5 +1,6 @@
 /** The rows in the order of the report. */
 import { appendRows } from "./append-rows.mjs";
+import { consumerRows } from "./consumer-row.mjs";
 import { diskRows } from "./disk-row.mjs";
 import { getRows } from "./get-row.mjs";
 import { largeRows } from "./large-rows.mjs";
@@ -7,4 +8,13 @@ import { liveRows } from "./live-rows.mjs";
 import { memoryRows } from "./memory-row.mjs";
 import { scanRows } from "./scan-rows.mjs";
 
-export const allRows = [...appendRows, ...scanRows, ...getRows, ...liveRows, ...largeRows, ...memoryRows, ...diskRows];
+export const allRows = [
+  ...appendRows,
+  ...scanRows,
+  ...getRows,
+  ...consumerRows,
+  ...liveRows,
+  ...largeRows,
+  ...memoryRows,
+  ...diskRows,
+];
