@@ -34,6 +34,8 @@ export async function openConsumer<Out>(
     const stored = await storedIn(log, paths, settings);
     const kept = settings.store === undefined ? stored?.checkpoint : await loadFrom(settings.store);
     const checkpoint = kept ?? (await firstCheckpoint(log, settings, mark));
+    // A writer whose last write failed does not know how far others see its log: it says that instead.
+    if (checkpoint.nextSeq > view.nextSeq) await log.flush?.();
     const isChecked = kept === undefined || (await checkCheckpoint(view, name, checkpoint, log.flush !== undefined));
     if (kept === undefined) await settings.store?.save?.(checkpoint);
     if (view.isClosed) throw closedError(view.location);
