@@ -7,7 +7,14 @@ import { SeqlogError } from "../../src/errors.ts";
 import { FileLog } from "../../src/log/file-log.ts";
 import { LogWriter } from "../../src/segment/log-writer.ts";
 import { RecordIndex } from "../../src/segment/record-index.ts";
-import { type Fault, type FaultMatch, crashAfter, crashBefore, failWith } from "../../src/testing/fault-plan.ts";
+import {
+  type Fault,
+  type FaultMatch,
+  crashAfter,
+  crashBefore,
+  crashDuring,
+  failWith,
+} from "../../src/testing/fault-plan.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 
@@ -64,6 +71,16 @@ async function expectRecords(
     for await (const record of log.read()) found.push(Buffer.from(record.bytes).toString());
     const expected = [...acknowledged, ...possible].slice(0, Math.max(found.length, acknowledged.length));
     if (found.join() !== expected.join()) throw new Error(`found ${found.join()}, acknowledged ${acknowledged.join()}`);
+    await log.close();
+  });
+}
+
+/** @param seq where the consumer "billing" must go on */
+async function expectPosition(disk: SimulatedDisk, seq: number): Promise<void> {
+  await process(disk, "lives", async (machine) => {
+    const log = await FileLog.open(directory, { machine });
+    const { nextSeq } = await log.consumer("billing");
+    if (nextSeq !== seq) throw new Error(`the consumer goes on at ${nextSeq}, expected ${seq}`);
     await log.close();
   });
 }
@@ -408,6 +425,42 @@ export const issues: readonly Issue[] = [
         if (opened) throw new Error("it goes on in another history");
         await log.close();
       });
+    },
+  },
+  {
+    name: "a record whose dead letter could not be written is not behind the checkpoint",
+    async run() {
+      const disk = makeDisk();
+      await process(disk, "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.append("first");
+        const deadLetter = await FileLog.open("/dead", { machine });
+        const consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+        machine.faults.on({ kind: "write", path: /^\/dead\/.*\.log$/ }, failWith("EIO"));
+        const fail = (): void => {
+          throw new Error("bad");
+        };
+        await consumer.run(fail).catch(() => undefined);
+        await log.close();
+      });
+      await expectPosition(disk, 0);
+    },
+  },
+  {
+    name: "a checkpoint that was torn leaves the one before it",
+    async run() {
+      const disk = makeDisk();
+      const reader = await process(disk, "dies", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.appendBatch(["first", "second", "third"]);
+        const consumer = await log.consumer("billing");
+        for await (const delivery of consumer) {
+          if (delivery.seq === 2) machine.faults.on({ kind: "write", path: ".ckpt" }, crashDuring(30));
+          await delivery.ack();
+        }
+      });
+      disk.kill(reader);
+      await expectPosition(disk, 2);
     },
   },
 ];
