@@ -1,4 +1,5 @@
 /** `createHandler`: the server as a handler, for programs that have an HTTP server of their own. */
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FileLog } from "../log/file-log.ts";
 import { localPath } from "../storage/local-path.ts";
@@ -79,6 +80,8 @@ export function createHandler(options: HandlerOptions): StreamHandler {
   const machine = options.machine ?? nodeMachine;
   const limits = { ...defaultLimits, ...options.limits };
   const closing = new AbortController();
+  // Every live read listens; the warning is meant for leaks.
+  setMaxListeners(0, closing.signal);
   const budget = new BodyBudget(limits.maxBodiesBytes);
   const basePath = checkedBasePath(options.basePath ?? "");
   const { tokens } = options;
