@@ -62,12 +62,11 @@ async function run(directory: string, flags: ServeFlags, context: CliContext): P
     origins: flags.allowOrigin ?? [],
     limits: { longPollTimeoutMs: flags.longPoll * 1000 },
     ...(flags.tokenFile === undefined ? {} : { tokens: tokensIn(flags.tokenFile) }),
-    onError: (error, { method, path }) => {
+    onError: (error, request) => {
       const message = error instanceof Error ? error.message : String(error);
+      const place = request === undefined ? "" : `${request.method} ${request.path}: `;
       const line =
-        flags.json === true
-          ? JSON.stringify({ error: { message, method, path } })
-          : `seqlog: ${method} ${path}: ${message}`;
+        flags.json === true ? JSON.stringify({ error: { message, ...request } }) : `seqlog: ${place}${message}`;
       stderr.line(printableLine(line));
       void stderr.flush();
     },

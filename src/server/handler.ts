@@ -8,7 +8,7 @@ import type { Machine } from "../storage/storage.ts";
 import { BodyBudget } from "./http/body-reader.ts";
 import { FetchRequest, responseOf } from "./http/fetch-exchange.ts";
 import { Guard } from "./http/guard.ts";
-import { type Limits, defaultLimits } from "./http/limits.ts";
+import { type Limits, limitsOf } from "./http/limits.ts";
 import { NodeRequest, sendAnswer } from "./http/node-exchange.ts";
 import { type Context, answer, isOurs } from "./http/routes.ts";
 import { Tokens } from "./http/tokens.ts";
@@ -34,8 +34,8 @@ export interface HandlerSettings {
   readonly maxOpenLogs?: number;
   /** What one client may take. */
   readonly limits?: Partial<Limits>;
-  /** Told of errors that are the server's own. Default: they are dropped; the client is told that something went wrong. */
-  readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+  /** Told of errors that are the server's own, with the request that met them, if there was one. Default: they are dropped; the client is told that something went wrong. */
+  readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string } | undefined) => void;
   /** The machine to work on; for tests. */
   readonly machine?: Machine;
 }
@@ -78,7 +78,7 @@ export interface StreamHandler {
  */
 export function createHandler(options: HandlerOptions): StreamHandler {
   const machine = options.machine ?? nodeMachine;
-  const limits = { ...defaultLimits, ...options.limits };
+  const limits = limitsOf(options.limits);
   const closing = new AbortController();
   // Every live read listens; the warning is meant for leaks.
   setMaxListeners(0, closing.signal);
@@ -129,7 +129,8 @@ function catalogOf(machine: Machine, options: HandlerOptions, limits: Limits): C
   }
   // A JSON body of the shortest messages there are has a length of one byte for each two of its own.
   const maxRecordBytes = Math.ceil(limits.maxBodyBytes * 1.5) + 64 * 1024;
-  return Catalog.ofDirectory(machine, localPath(options.dir, "dir"), { maxOpenLogs, maxRecordBytes });
+  const report = (error: Error): void => options.onError?.(error, undefined);
+  return Catalog.ofDirectory(machine, localPath(options.dir, "dir"), { maxOpenLogs, maxRecordBytes, report });
 }
 
 function checkedBasePath(basePath: string): string {

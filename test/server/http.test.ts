@@ -260,6 +260,51 @@ describe("limits", () => {
   });
 });
 
+describe("requests that are refused", () => {
+  test("a life so long that its end is no date", async () => {
+    const get = fetcher();
+    const put = (ttl: string): Promise<Response> =>
+      get(`/v1/stream/${ttl}`, { method: "PUT", headers: { "stream-ttl": ttl } });
+    expect((await put("99999999999")).status).toBe(201);
+    expect(await codeOf(await put("100000000000"))).toBe("400 EXPIRY");
+  });
+
+  test.each(["2030-01-31", "2030-13-01T00:00:00Z", "tomorrow", "1893456000"])("%s as a time", async (expiresAt) => {
+    const headers = { "stream-expires-at": expiresAt };
+    expect(await codeOf(await fetcher()("/v1/stream/a", { method: "PUT", headers }))).toBe("400 EXPIRY");
+  });
+
+  test("a compressed body", async () => {
+    const get = fetcher();
+    await get("/v1/stream/a", { method: "PUT", headers: json });
+    const headers = { ...json, "content-encoding": "gzip" };
+    expect(await codeOf(await get("/v1/stream/a", { method: "POST", headers, body: "1" }))).toBe(
+      "415 CONTENT_ENCODING",
+    );
+    const asItIs = { ...json, "content-encoding": "identity" };
+    expect((await get("/v1/stream/a", { method: "POST", headers: asItIs, body: "1" })).status).toBe(204);
+  });
+
+  test.each([
+    ["live=stream", "LIVE"],
+    ["offset=1", "OFFSET"],
+    ["offset=-1&offset=-1", "OFFSET"],
+    ["live=sse", "OFFSET"],
+  ])("?%s", async (query, code) => {
+    const get = fetcher();
+    await get("/v1/stream/a", { method: "PUT", headers: json });
+    expect(await codeOf(await get(`/v1/stream/a?${query}`))).toBe(`400 ${code}`);
+  });
+
+  test("limits that are none", () => {
+    const make = (limits: object) => (): unknown => handlerOf(scratchDirectory(), { limits });
+    expect(make({ maxBodyBytes: 0 })).toThrow(RangeError);
+    expect(make({ longPollTimeoutMs: 2 ** 31 })).toThrow(RangeError);
+    expect(make({ maxBody: 1 })).toThrow(TypeError);
+    expect(make({ maxBodyBytes: undefined })).not.toThrow();
+  });
+});
+
 describe("answers", () => {
   test("errors are JSON with a code, and hold no answer of another request", async () => {
     const response = await fetcher()("/v1/stream/none");
@@ -313,7 +358,7 @@ describe("answers", () => {
     await handler.close();
     expect((await poll).status).toBe(204);
     expect(await events.text()).toContain("upToDate");
-    expect((await get("/v1/stream/a", { method: "POST", headers: json, body: "1" })).status).toBe(503);
+    expect(await codeOf(await get("/v1/stream/a", { method: "POST", headers: json, body: "1" }))).toBe("503 CLOSING");
   });
 
   test("the list has pages", async () => {

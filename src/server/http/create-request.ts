@@ -11,6 +11,9 @@ import { header } from "./protocol-headers.ts";
 const timestamp = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 const wholeNumber = /^(?:0|[1-9]\d{0,14})$/;
 
+/** Three thousand years: milliseconds of then are whole numbers still. */
+const maxTtlSeconds = 99_999_999_999;
+
 /**
  * Reads them.
  * @param nameOf the name of the stream that a path of this server stands for; undefined for other paths
@@ -40,8 +43,9 @@ function expiryOf(request: HttpRequest): Pick<CreateRequest, "ttlSeconds" | "exp
   if (ttl !== undefined && expiresAt !== undefined) {
     throw new Problem(400, "EXPIRY", "Stream-TTL and Stream-Expires-At exclude each other");
   }
-  if (ttl !== undefined && !wholeNumber.test(ttl)) {
-    throw new Problem(400, "EXPIRY", "Stream-TTL must be a whole number of seconds, without sign or leading zeros");
+  if (ttl !== undefined && (!wholeNumber.test(ttl) || Number(ttl) > maxTtlSeconds)) {
+    const what = `a whole number of seconds up to ${maxTtlSeconds}, without sign or leading zeros`;
+    throw new Problem(400, "EXPIRY", `Stream-TTL must be ${what}`);
   }
   if (expiresAt !== undefined && (!timestamp.test(expiresAt) || Number.isNaN(Date.parse(expiresAt)))) {
     throw new Problem(400, "EXPIRY", "Stream-Expires-At must be a timestamp of RFC 3339, as 2030-01-31T12:00:00Z");

@@ -52,6 +52,7 @@ export function responseOf(answer: HttpAnswer, method: string): Response {
   const headers = { ...answer.headers };
   // It is worked out from the body; a null body has none.
   delete headers["content-length"];
+  delete headers["connection"];
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
   if (stream !== undefined) return new Response(eventStream(stream), { status, headers });
   const bytes = hasBody && answer.body !== undefined ? Buffer.concat(answer.body) : null;

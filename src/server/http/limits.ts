@@ -17,7 +17,7 @@ export interface Limits {
 }
 
 /** The limits, unless others are asked for. */
-export const defaultLimits: Limits = {
+const defaultLimits: Limits = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxBodiesBytes: 256 * 1024 * 1024,
   maxChunkBytes: 1024 * 1024,
@@ -26,3 +26,20 @@ export const defaultLimits: Limits = {
   maxEventsMs: 60_000,
   slowReaderMs: 30_000,
 };
+
+/** The longest that a timer can be set for. */
+const most = 2 ** 31 - 1;
+
+/** The limits with those that were given. @throws {TypeError}, {RangeError} for what is no limit */
+export function limitsOf(given: Partial<Limits> = {}): Limits {
+  const limits: Record<string, number> = { ...defaultLimits };
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in defaultLimits)) throw new TypeError(`limits: there is no limit ${JSON.stringify(name)}`);
+    if (value === undefined) continue;
+    if (!Number.isFinite(value) || value < 1 || value > most) {
+      throw new RangeError(`limits.${name} must be a number from 1 to ${most}, got ${String(value)}`);
+    }
+    limits[name] = value;
+  }
+  return limits as unknown as Limits;
+}

@@ -41,6 +41,8 @@ export async function answer(context: Context, request: HttpRequest): Promise<Ht
   let answered: HttpAnswer;
   try {
     answered = context.guard.check(request) ?? (await route(context, request));
+    // The client is to look for another server, or for this one when it is back.
+    if (context.closing.aborted) answered = { ...answered, headers: { ...answered.headers, connection: "close" } };
   } catch (error) {
     const problem = problemOf(error);
     if (problem.status === 500) context.report(error, request);
@@ -50,6 +52,11 @@ export async function answer(context: Context, request: HttpRequest): Promise<Ht
 }
 
 async function route(context: Context, request: HttpRequest): Promise<HttpAnswer> {
+  if (context.closing.aborted) {
+    throw new Problem(503, "CLOSING", "the server is closing", {
+      headers: { "retry-after": "1", connection: "close" },
+    });
+  }
   const path = pathOf(request.target).slice(context.basePath.length);
   if (path === "/v1/health") return health(request);
   if (path === "/v1/logs") return listing(context, request);
@@ -59,6 +66,10 @@ async function route(context: Context, request: HttpRequest): Promise<HttpAnswer
     });
   }
   const name = nameOf(path.slice(streams.length));
+  const encoding = request.header("content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    throw new Problem(415, "CONTENT_ENCODING", `bodies are taken as they are, not in ${encoding}`);
+  }
   switch (request.method) {
     case "POST":
       return await append(context, request, name);

@@ -1,6 +1,9 @@
 /** The streams whose logs are open: at most so many, those used last stay. */
 import type { StreamEntry } from "./stream-entry.ts";
 
+/** So many are looked at each time; those in use go to the end of the queue. */
+const mostLookedAt = 32;
+
 export class OpenCache {
   readonly #most: number;
   readonly #close: (entry: StreamEntry) => void;
@@ -22,13 +25,12 @@ export class OpenCache {
     this.#entries.delete(entry);
     this.#entries.add(entry);
     if (this.#entries.size <= this.#most) return;
-    let over = this.#entries.size - this.#most;
+    let left = mostLookedAt;
     for (const oldest of this.#entries) {
-      if (over === 0) return;
-      if (oldest.pins > 0 || oldest.stream === undefined || oldest.stream.isBusy) continue;
-      over--;
+      if (this.#entries.size <= this.#most || left-- === 0) return;
       this.#entries.delete(oldest);
-      this.#close(oldest);
+      if (oldest.pins > 0 || oldest.stream === undefined || oldest.stream.isBusy) this.#entries.add(oldest);
+      else this.#close(oldest);
     }
   }
 

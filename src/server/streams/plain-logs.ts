@@ -8,8 +8,9 @@ import type { Machine } from "../../storage/storage.ts";
 import { LogSource } from "./log-source.ts";
 import { problemOfPath, reservedSegment } from "./stream-path.ts";
 
-/** How often, at most, the directory is gone through. */
+/** How often, at most, the directory is gone through: and so much longer than it takes is waited in between. */
 const lookAgainMs = 250;
+const lookAgainTimes = 20;
 
 /** Directories below this many others are not looked into. */
 const maxDepth = 8;
@@ -46,7 +47,7 @@ export class DirectoryLogs implements LogCollection {
   readonly #directory: string;
   readonly #most: number;
   #names = new Set<string>();
-  #lookedAt = -Infinity;
+  #lookAgainAt = -Infinity;
   /** Used last at the end. */
   readonly #open = new Map<string, Promise<Opened>>();
 
@@ -81,11 +82,13 @@ export class DirectoryLogs implements LogCollection {
   }
 
   #look(): void {
-    const now = this.#machine.clock.now();
-    if (now - this.#lookedAt < lookAgainMs) return;
-    this.#lookedAt = now;
+    const { clock } = this.#machine;
+    const begun = clock.now();
+    if (begun < this.#lookAgainAt) return;
     const found = new Set<string>();
     this.#lookInto(this.#directory, [], found);
+    const ended = clock.now();
+    this.#lookAgainAt = ended + Math.max(lookAgainMs, (ended - begun) * lookAgainTimes);
     this.#names = found;
     for (const name of this.#open.keys()) if (!found.has(name)) void this.#drop(name);
   }

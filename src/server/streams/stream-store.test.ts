@@ -257,6 +257,30 @@ describe("opening again", () => {
     }, 3));
 });
 
+test("one stream that cannot be read is told of, and takes no other with it", () =>
+  withStore(async (store, machine, disk) => {
+    await create(store, "a", { body: Buffer.from("x") });
+    await create(store, "b", { fork: { path: "a", seq: undefined, subOffset: 0 } });
+    await create(store, "c", { body: Buffer.from("c") });
+    await store.delete("a");
+    const damaged = `${streamsDirectory}/${store.find("b")?.meta.id}/STREAM`;
+    await store.close();
+    disk.flipBit(damaged, 10, 0);
+    const told: Error[] = [];
+    const options = { maxOpenLogs: 100, maxRecordBytes: 1024, report: (error: Error) => void told.push(error) };
+    const again = StreamStore.open(machine, directory, options);
+    expect(told).toMatchObject([{ code: "SEQLOG_DAMAGED", facts: { file: damaged } }]);
+    expect(await read(again, "c")).toBe("c");
+    expect(again.find("b")).toBeUndefined();
+    // Its source is there still, though no fork of it is known.
+    expect(again.find("a")?.meta.isDeleted).toBe(true);
+    await again.close();
+    disk.flipBit(damaged, 10, 0);
+    const mended = openStore(machine);
+    expect(await read(mended, "b")).toBe("x");
+    await mended.close();
+  }));
+
 describe("expiry", () => {
   test("a stream lives so long after it was last read or appended to", () =>
     withStore(async (store, machine) => {

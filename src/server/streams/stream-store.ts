@@ -38,6 +38,8 @@ export interface StoreOptions {
   readonly maxOpenLogs: number;
   /** Bytes of the largest frame. */
   readonly maxRecordBytes: number;
+  /** Told of streams that cannot be served. */
+  readonly report?: (error: Error) => void;
 }
 
 const draftEnding = ".new";
@@ -70,6 +72,8 @@ export class StreamStore {
   /** Held by the one process that changes what streams there are. */
   #lock: WriterLock | undefined;
   #lookedAt = 0;
+  /** Whether the last look could read every stream. */
+  #isComplete = true;
   #stopSweep: (() => void) | undefined;
   #isClosed = false;
 
@@ -366,6 +370,8 @@ export class StreamStore {
 
   /** What was deleted and has no forks any more goes, and then perhaps its own source. */
   #collect(entry: StreamEntry): void {
+    // A stream that cannot be read may be the last fork of one that was deleted.
+    if (!this.#isComplete) return;
     for (let at: StreamEntry | undefined = entry; at !== undefined; at = at.source) {
       if (!at.meta.isDeleted || at.forks.size > 0 || at.isGone) return;
       this.#remove(at);
@@ -481,6 +487,7 @@ export class StreamStore {
   #look(): void {
     this.#lookedAt = this.#machine.clock.now();
     const names = new Set(this.#storage.listSync(this.#root));
+    this.#isComplete = true;
     if (this.#lock !== undefined) this.#removeLeftovers(names);
     for (const entry of this.#byId.values()) {
       if (names.has(entry.meta.id)) continue;
@@ -493,7 +500,10 @@ export class StreamStore {
       const directory = join(this.#root, name);
       const known = this.#byId.get(name);
       const meta = this.#metaAt(directory);
-      if (meta === undefined) continue;
+      if (meta === undefined) {
+        this.#isComplete = false;
+        continue;
+      }
       if (known !== undefined) known.meta = meta;
       else this.#add(new StreamEntry(meta, directory, this.#lastAccessOf(meta)));
     }
@@ -508,13 +518,15 @@ export class StreamStore {
     for (const entry of this.#byId.values()) this.#collect(entry);
   }
 
-  /** Undefined when it was removed meanwhile. */
+  /** Undefined when it was removed meanwhile, or cannot be read: that is told, and the others are served. */
   #metaAt(directory: string): StreamMeta | undefined {
     try {
       return loadMeta(this.#storage, directory);
     } catch (error) {
-      if (SeqlogError.is(error, "SEQLOG_NOT_FOUND") && this.#lock === undefined) return undefined;
-      throw error;
+      if (!(error instanceof SeqlogError)) throw error;
+      const isRemoved = SeqlogError.is(error, "SEQLOG_NOT_FOUND") && this.#lock === undefined;
+      if (!isRemoved) this.#options.report?.(error);
+      return undefined;
     }
   }
 
