@@ -21,6 +21,8 @@ export async function seekPlace(
   await view.refresh();
   const { generation } = view;
   const seq = await resolvePosition(view, position, name, never);
+  // What was found out belongs to a log that is no more; it says nothing of the one there is now.
+  if (view.generation !== generation) throw resetError(view.location, view.generation);
   if (seq < view.firstSeq) throw trimmedError(view.location, seq, view.firstSeq);
   if (seq > view.nextSeq) {
     throw new RangeError(`${name}: ${view.location} ends before ${view.nextSeq}, so no consumer can stand at ${seq}`);
