@@ -6,6 +6,7 @@ import { getRows } from "./get-row.mjs";
 import { largeRows } from "./large-rows.mjs";
 import { liveRows } from "./live-rows.mjs";
 import { memoryRows } from "./memory-row.mjs";
+import { promoteRows } from "./promote-rows.mjs";
 import { scanRows } from "./scan-rows.mjs";
 
 export const allRows = [
@@ -17,4 +18,5 @@ export const allRows = [
   ...largeRows,
   ...memoryRows,
   ...diskRows,
+  ...promoteRows,
 ];
