@@ -128,9 +128,11 @@ async function longPoll(
   { source, touch }: SourceInUse,
   piece: Piece,
 ): Promise<Piece> {
-  const left = new AbortController();
-  request.onAbort(() => left.abort());
-  const signal = AbortSignal.any([left.signal, closing]);
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  request.onAbort(end);
+  closing.addEventListener("abort", end, { once: true });
+  const { signal } = over;
   const deadline = machine.clock.now() + limits.longPollTimeoutMs;
   const { tag } = source;
   const unfollow = source.follow();
@@ -144,6 +146,7 @@ async function longPoll(
       piece = await source.read(piece.next, limits.maxChunkBytes);
     }
   } finally {
+    closing.removeEventListener("abort", end);
     unfollow();
     touch();
   }

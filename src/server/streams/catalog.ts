@@ -3,7 +3,7 @@ import type { FileLog } from "../../log/file-log.ts";
 import type { Machine } from "../../storage/storage.ts";
 import { contentTypeOf } from "./log-source.ts";
 import { DirectoryLogs, GivenLogs, type LogCollection, type PlainLog } from "./plain-logs.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, notFound } from "./refusal.ts";
 import type { Source } from "./source.ts";
 import type { StreamEntry } from "./stream-entry.ts";
 import { type StoreOptions, StreamStore } from "./stream-store.ts";
@@ -91,7 +91,7 @@ export class Catalog {
 
   #existing(name: string): NonNullable<Found> {
     const found = this.find(name);
-    if (found === undefined) throw new Refusal("not-found", "NOT_FOUND", `there is no stream ${name}`);
+    if (found === undefined) throw notFound(name);
     if (found.kind === "stream" && found.entry.meta.isDeleted) {
       throw new Refusal("gone", "DELETED_WITH_FORKS", `${name} was deleted; it lives on for its forks alone`);
     }

@@ -40,7 +40,8 @@ export type AppendResult =
   | { readonly kind: "appended"; readonly tail: number; readonly isClosed: boolean }
   | (Exclude<Verdict, { kind: "accept" }> & { readonly tail: number; readonly isClosed: boolean });
 
-interface OpenOptions {
+/** How to open. */
+export interface OpenOptions {
   /** Bytes of the largest frame. */
   readonly maxRecordBytes: number;
 }

@@ -25,3 +25,8 @@ export class Refusal extends Error {
     this.code = code;
   }
 }
+
+/** The refusal for a name that no stream has. */
+export function notFound(path: string): Refusal {
+  return new Refusal("not-found", "NOT_FOUND", `there is no stream ${path}`);
+}

@@ -6,12 +6,12 @@
  * that serves the same directory reads, looks again now and then, and appends to the streams that the
  * first has not open.
  */
-import { join } from "node:path";
 import { SeqlogError } from "../../errors.ts";
 import { createIdSourceV4, formatId, idLength } from "../../format/uuid.ts";
-import type { Machine, Storage } from "../../storage/storage.ts";
-import { type WriterLock, acquireWriterLock } from "../../storage/writer-lock.ts";
 import { lockPath } from "../../log/directory-writer.ts";
+import { damaged } from "../../segment/damaged.ts";
+import type { Machine, Storage } from "../../storage/storage.ts";
+import { acquireWriterLock } from "../../storage/writer-lock.ts";
 import type { Frame } from "../frame/frame.ts";
 import { mediaTypeOf } from "./content-type.ts";
 import {
@@ -23,14 +23,15 @@ import {
   isSame,
   makeStreamDirectory,
 } from "./create-stream.ts";
-import { OpenCache } from "./open-cache.ts";
-import { OpenStream, wasClosed } from "./open-stream.ts";
-import { Refusal } from "./refusal.ts";
+import { OpenLogs } from "./open-logs.ts";
+import { wasClosed } from "./open-stream.ts";
+import { Refusal, notFound } from "./refusal.ts";
 import { removeTree } from "./remove-directory.ts";
+import { StreamDirectory } from "./stream-directory.ts";
 import { type HeldStream, StreamEntry } from "./stream-entry.ts";
-import { type ForkPoint, type StreamMeta, loadMeta, newMeta, storeMeta } from "./stream-meta.ts";
-import { reservedSegment } from "./stream-path.ts";
+import { type ForkPoint, type StreamMeta, newMeta, storeMeta } from "./stream-meta.ts";
 import { StreamSource } from "./stream-source.ts";
+import { Unfinished } from "./unfinished.ts";
 
 /** How the store is to work. */
 export interface StoreOptions {
@@ -41,10 +42,6 @@ export interface StoreOptions {
   /** Told of streams that cannot be served. */
   readonly report?: (error: Error) => void;
 }
-
-const draftEnding = ".new";
-const goneEnding = ".gone";
-const streamName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** How often a directory that another process changes is looked at. */
 const lookAgainMs = 250;
@@ -59,37 +56,30 @@ const maxLeaseMs = 60_000;
 export class StreamStore {
   readonly #machine: Machine;
   readonly #storage: Storage;
-  readonly #options: StoreOptions;
-  /** Where the streams' directories are. */
-  readonly #root: string;
+  readonly #directory: StreamDirectory;
+  readonly #logs: OpenLogs;
   readonly #byId = new Map<string, StreamEntry>();
   readonly #byPath = new Map<string, StreamEntry>();
-  readonly #open: OpenCache;
   /** Changes of one name come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** What goes on beside the requests. */
-  readonly #unfinished = new Set<Promise<void>>();
-  /** Held by the one process that changes what streams there are. */
-  #lock: WriterLock | undefined;
+  readonly #unfinished = new Unfinished();
   #lookedAt = 0;
   /** Whether the last look could read every stream. */
   #isComplete = true;
   #stopSweep: (() => void) | undefined;
-  #isClosed = false;
 
   private constructor(machine: Machine, directory: string, options: StoreOptions) {
     this.#machine = machine;
     this.#storage = machine.storage;
-    this.#options = options;
-    this.#root = join(directory, reservedSegment, "streams");
-    this.#open = new OpenCache(options.maxOpenLogs, (entry) => this.#later(this.#close(entry)));
+    this.#directory = new StreamDirectory(machine, directory, options.report ?? (() => undefined));
+    this.#logs = new OpenLogs(machine, options.maxOpenLogs, options, this.#unfinished);
   }
 
   /** Finds the streams under a directory; opens none of their logs. */
   static open(machine: Machine, directory: string, options: StoreOptions): StreamStore {
     const store = new StreamStore(machine, directory, options);
-    if (store.#storage.statSync(store.#root) !== undefined) {
-      store.#tryLock();
+    if (store.#directory.exists) {
+      store.#directory.tryToOwn();
       store.#look();
     }
     store.#sweepLater();
@@ -113,59 +103,9 @@ export class StreamStore {
     }
   }
 
-  /** Opens a stream's log, if it is not open. */
-  async hold(entry: StreamEntry): Promise<HeldStream> {
-    entry.pins++;
-    try {
-      const stream = await this.#opened(entry);
-      this.#open.use(entry);
-      let isOver = false;
-      const release = (): void => {
-        if (isOver) return;
-        isOver = true;
-        entry.pins--;
-      };
-      return { stream, release };
-    } catch (error) {
-      entry.pins--;
-      throw error;
-    }
-  }
-
-  async #opened(entry: StreamEntry): Promise<OpenStream> {
-    for (;;) {
-      if (this.#isClosed) throw new SeqlogError("SEQLOG_CLOSED", "the server is closing", { path: this.#root });
-      await entry.closing;
-      if (entry.isGone) throw notFound(entry.meta.path);
-      const stream = entry.stream ?? (await this.#openLog(entry));
-      // An error ended it, or it was closed while we waited.
-      if (stream === entry.stream && stream.failure === undefined) {
-        if (!stream.isWriter) await stream.refresh();
-        return stream;
-      }
-      await this.#close(entry);
-    }
-  }
-
-  async #openLog(entry: StreamEntry): Promise<OpenStream> {
-    entry.opening ??= OpenStream.open(this.#machine, entry.directory, this.#options)
-      .then((stream) => (entry.stream = stream))
-      .finally(() => (entry.opening = undefined));
-    return await entry.opening;
-  }
-
-  async #close(entry: StreamEntry): Promise<void> {
-    this.#open.drop(entry);
-    await entry.opening?.catch(() => undefined);
-    const { stream } = entry;
-    if (stream === undefined) return await entry.closing;
-    entry.stream = undefined;
-    entry.closing = stream
-      .close()
-      // What was acknowledged is durable; what could not be written says the next open.
-      .catch(() => undefined)
-      .finally(() => (entry.closing = undefined));
-    await entry.closing;
+  /** Opens a stream's log, if it is not open, and keeps it open until it is released. */
+  hold(entry: StreamEntry): Promise<HeldStream> {
+    return this.#logs.hold(entry);
   }
 
   /** A stream to read, with what it has from the stream that it was forked from. */
@@ -190,7 +130,7 @@ export class StreamStore {
     const now = this.#machine.clock.now();
     const ttlMs = ttlSeconds * 1000;
     entry.lastAccessMs = now;
-    if (now + ttlMs <= (aliveUntil ?? 0) || this.#lock === undefined) return;
+    if (now + ttlMs <= (aliveUntil ?? 0) || !this.#directory.isOwned) return;
     const lease = Math.min(ttlMs / leaseShare, maxLeaseMs);
     this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) });
   }
@@ -301,15 +241,14 @@ export class StreamStore {
       aliveUntil: ttlSeconds === null ? null : now + ttlSeconds * 1000,
       fork: fork?.point ?? null,
     });
-    const directory = join(this.#root, meta.id);
-    const draft = directory + draftEnding;
+    const places = this.#directory.placeOf(meta.id);
     try {
-      await makeStreamDirectory(this.#machine, { parent: this.#root, draft, directory }, meta, { firstSeq, frames });
+      await makeStreamDirectory(this.#machine, places, meta, { firstSeq, frames });
     } catch (error) {
-      this.#removeLater(draft);
+      this.#removeLater(places.draft);
       throw error;
     }
-    const entry = new StreamEntry(meta, directory, now);
+    const entry = new StreamEntry(meta, places.directory, now);
     this.#add(entry);
     return entry;
   }
@@ -321,11 +260,16 @@ export class StreamStore {
   }
 
   #add(entry: StreamEntry): void {
-    const { id, path, fork } = entry.meta;
+    const { id, path } = entry.meta;
     this.#byId.set(id, entry);
     // An older one of the same name is there only when it could not be removed when its time was over.
     const other = this.#byPath.get(path);
     if (other === undefined || other.meta.createdAt <= entry.meta.createdAt) this.#byPath.set(path, entry);
+    this.#connect(entry);
+  }
+
+  #connect(entry: StreamEntry): void {
+    const { fork } = entry.meta;
     if (fork === null) return;
     entry.source = this.#byId.get(fork.source);
     entry.source?.forks.add(entry);
@@ -345,7 +289,7 @@ export class StreamStore {
   /** Nobody appends while `call` runs. */
   async #withLogLocked(entry: StreamEntry, call: () => void): Promise<void> {
     if (entry.stream?.isWriter === true || entry.opening !== undefined) {
-      await this.#close(entry);
+      await this.#logs.close(entry);
     }
     const { stream } = entry;
     const isClean = wasClosed(this.#machine, entry.directory);
@@ -380,12 +324,10 @@ export class StreamStore {
 
   /** The name changes durably; the files go later. A fork goes, durably, before its source may. */
   #remove(entry: StreamEntry): void {
-    const aside = entry.directory + goneEnding;
-    this.#storage.renameSync(entry.directory, aside);
-    this.#storage.fsyncDirectorySync(this.#root);
+    const aside = this.#directory.setAside(entry.directory);
     this.#forget(entry);
     entry.source?.forks.delete(entry);
-    this.#removeLater(aside, this.#close(entry));
+    this.#removeLater(aside, this.#logs.close(entry));
   }
 
   #forget(entry: StreamEntry): void {
@@ -397,13 +339,8 @@ export class StreamStore {
 
   /** Not in the way of the request at hand. What is left then the next start removes. */
   #removeLater(directory: string, closed: Promise<void> = Promise.resolve()): void {
-    this.#later(closed.then(() => this.#machine.clock.turn()).then(() => removeTree(this.#storage, directory)));
-  }
-
-  /** Work whose end nobody waits for but `close`. */
-  #later(work: Promise<void>): void {
-    const settled: Promise<void> = work.catch(() => undefined).finally(() => this.#unfinished.delete(settled));
-    this.#unfinished.add(settled);
+    const turn = closed.then(() => this.#machine.clock.turn());
+    this.#unfinished.add(turn.then(() => removeTree(this.#storage, directory)));
   }
 
   #isOver(entry: StreamEntry): boolean {
@@ -418,7 +355,7 @@ export class StreamStore {
   }
 
   #expire(entry: StreamEntry): void {
-    if (this.#lock === undefined) return;
+    if (!this.#directory.isOwned) return;
     try {
       this.#delete(entry);
     } catch (error) {
@@ -457,107 +394,58 @@ export class StreamStore {
     }
   }
 
-  /** Takes the lock of the directory. @throws SEQLOG_LOCKED when another process has it */
+  /** @throws SEQLOG_LOCKED when another process makes and removes streams here */
   #own(): void {
-    if (this.#lock !== undefined) return;
-    this.#storage.makeDirectorySync(this.#root);
-    this.#lock = acquireWriterLock(this.#machine, join(this.#root, "..", "LOCK"), "kernel");
+    if (this.#directory.isOwned) return;
+    this.#directory.own();
     // What the other process did before it let go.
     this.#look();
   }
 
-  #tryLock(): void {
-    try {
-      this.#lock ??= acquireWriterLock(this.#machine, join(this.#root, "..", "LOCK"), "kernel");
-    } catch (error) {
-      if (!SeqlogError.is(error, "SEQLOG_LOCKED")) throw error;
-    }
-  }
-
   /** Where another process changes what there is, looks again now and then. */
   #lookAgain(): void {
-    if (this.#lock !== undefined) return;
-    const now = this.#machine.clock.now();
-    if (now - this.#lookedAt < lookAgainMs || this.#storage.statSync(this.#root) === undefined) return;
-    this.#tryLock();
+    if (this.#directory.isOwned) return;
+    if (this.#machine.clock.now() - this.#lookedAt < lookAgainMs || !this.#directory.exists) return;
+    this.#directory.tryToOwn();
     this.#look();
   }
 
-  /** Reads which streams there are. Those that are known and still there stay what they are. */
+  /** Brings what is known to what is there. */
   #look(): void {
     this.#lookedAt = this.#machine.clock.now();
-    const names = new Set(this.#storage.listSync(this.#root));
-    this.#isComplete = true;
-    if (this.#lock !== undefined) this.#removeLeftovers(names);
+    const { ids, metas } = this.#directory.look();
+    this.#isComplete = ids.size === metas.length;
     for (const entry of this.#byId.values()) {
-      if (names.has(entry.meta.id)) continue;
+      if (ids.has(entry.meta.id)) continue;
       // Another process has removed it.
       this.#forget(entry);
-      this.#later(this.#close(entry));
+      this.#unfinished.add(this.#logs.close(entry));
     }
-    for (const name of names) {
-      if (!streamName.test(name)) continue;
-      const directory = join(this.#root, name);
-      const known = this.#byId.get(name);
-      const meta = this.#metaAt(directory);
-      if (meta === undefined) {
-        this.#isComplete = false;
-        continue;
-      }
+    for (const meta of metas) {
+      const known = this.#byId.get(meta.id);
       if (known !== undefined) known.meta = meta;
-      else this.#add(new StreamEntry(meta, directory, this.#lastAccessOf(meta)));
+      else this.#add(new StreamEntry(meta, this.#directory.placeOf(meta.id).directory, lastAccessOf(meta)));
     }
     // Sources may have been read after their forks.
-    for (const entry of this.#byId.values()) {
-      const { fork } = entry.meta;
-      if (fork === null || entry.source !== undefined) continue;
-      entry.source = this.#byId.get(fork.source);
-      entry.source?.forks.add(entry);
-    }
-    if (this.#lock === undefined) return;
+    for (const entry of this.#byId.values()) if (entry.source === undefined) this.#connect(entry);
+    if (!this.#directory.isOwned) return;
     for (const entry of this.#byId.values()) this.#collect(entry);
-  }
-
-  /** Undefined when it was removed meanwhile, or cannot be read: that is told, and the others are served. */
-  #metaAt(directory: string): StreamMeta | undefined {
-    try {
-      return loadMeta(this.#storage, directory);
-    } catch (error) {
-      if (!(error instanceof SeqlogError)) throw error;
-      const isRemoved = SeqlogError.is(error, "SEQLOG_NOT_FOUND") && this.#lock === undefined;
-      if (!isRemoved) this.#options.report?.(error);
-      return undefined;
-    }
-  }
-
-  /** What a crash left of streams in the making, and of those that were removed. */
-  #removeLeftovers(names: Set<string>): void {
-    for (const name of names) {
-      if (!name.endsWith(draftEnding) && !name.endsWith(goneEnding)) continue;
-      names.delete(name);
-      removeTree(this.#storage, join(this.#root, name));
-    }
-  }
-
-  /** As late as it can have been. */
-  #lastAccessOf({ aliveUntil, ttlSeconds, createdAt }: StreamMeta): number {
-    return aliveUntil === null || ttlSeconds === null ? createdAt : aliveUntil - ttlSeconds * 1000;
   }
 
   /** Waits for what is on its way, and closes every log. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#logs.stop();
     this.#stopSweep?.();
     await Promise.allSettled(this.#turns.values());
-    await Promise.all([...this.#byId.values()].map((entry) => this.#close(entry)));
-    await Promise.all(this.#unfinished);
-    this.#lock?.release();
-    this.#lock = undefined;
+    await Promise.all([...this.#byId.values()].map((entry) => this.#logs.close(entry)));
+    await this.#unfinished.idle();
+    this.#directory.release();
   }
 }
 
-function notFound(path: string): Refusal {
-  return new Refusal("not-found", "NOT_FOUND", `there is no stream ${path}`);
+/** As late as it can have been. */
+function lastAccessOf({ aliveUntil, ttlSeconds, createdAt }: StreamMeta): number {
+  return aliveUntil === null || ttlSeconds === null ? createdAt : aliveUntil - ttlSeconds * 1000;
 }
 
 function gone(path: string): Refusal {
@@ -565,10 +453,5 @@ function gone(path: string): Refusal {
 }
 
 function missingSource({ meta, directory }: StreamEntry): SeqlogError<"SEQLOG_DAMAGED"> {
-  const reason = `it is a fork of the stream ${meta.fork?.source}, which is not there`;
-  return new SeqlogError("SEQLOG_DAMAGED", `${directory}: ${reason}`, {
-    file: directory,
-    offset: 0 as never,
-    reason,
-  });
+  return damaged(directory, 0, `it is a fork of the stream ${meta.fork?.source}, which is not there`);
 }

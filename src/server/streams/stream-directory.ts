@@ -1,0 +1,126 @@
+/**
+ * The directory with the directories of all streams, and its lock: whoever holds it makes and removes
+ * streams, and nobody else.
+ */
+import { join } from "node:path";
+import { SeqlogError } from "../../errors.ts";
+import { lockPath } from "../../log/directory-writer.ts";
+import { damaged } from "../../segment/damaged.ts";
+import type { Machine } from "../../storage/storage.ts";
+import { type WriterLock, acquireWriterLock } from "../../storage/writer-lock.ts";
+import { removeTree } from "./remove-directory.ts";
+import { type StreamMeta, loadMeta } from "./stream-meta.ts";
+import { reservedSegment } from "./stream-path.ts";
+
+const draftEnding = ".new";
+const goneEnding = ".gone";
+const streamName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** What one look found. */
+export interface Seen {
+  /** The ids of all streams, those that cannot be read among them. */
+  readonly ids: ReadonlySet<string>;
+  readonly metas: readonly StreamMeta[];
+}
+
+export class StreamDirectory {
+  readonly #machine: Machine;
+  readonly #parent: string;
+  readonly #root: string;
+  readonly #report: (error: Error) => void;
+  #lock: WriterLock | undefined;
+
+  /** @param report is told of streams that cannot be read */
+  constructor(machine: Machine, directory: string, report: (error: Error) => void) {
+    this.#machine = machine;
+    this.#parent = join(directory, reservedSegment);
+    this.#root = join(this.#parent, "streams");
+    this.#report = report;
+  }
+
+  /** Whether this process is the one that makes and removes streams. */
+  get isOwned(): boolean {
+    return this.#lock !== undefined;
+  }
+
+  get exists(): boolean {
+    return this.#machine.storage.statSync(this.#root) !== undefined;
+  }
+
+  /** Where a stream is, and where it is while it is made. */
+  placeOf(id: string): { readonly parent: string; readonly draft: string; readonly directory: string } {
+    const directory = join(this.#root, id);
+    return { parent: this.#root, draft: directory + draftEnding, directory };
+  }
+
+  /** Takes the lock. @throws SEQLOG_LOCKED when another process has it */
+  own(): void {
+    if (this.#lock !== undefined) return;
+    this.#machine.storage.makeDirectorySync(this.#root);
+    this.#lock = acquireWriterLock(this.#machine, lockPath(this.#parent), "kernel");
+  }
+
+  /** Takes the lock if nobody has it. */
+  tryToOwn(): void {
+    try {
+      this.own();
+    } catch (error) {
+      if (!SeqlogError.is(error, "SEQLOG_LOCKED")) throw error;
+    }
+  }
+
+  /** Reads which streams there are. The owner removes what a crash left of others. */
+  look(): Seen {
+    const { storage } = this.#machine;
+    const ids = new Set<string>();
+    const metas: StreamMeta[] = [];
+    for (const name of storage.listSync(this.#root)) {
+      const isLeft = name.endsWith(draftEnding) || name.endsWith(goneEnding);
+      if (isLeft && this.isOwned) this.#removeLeftover(join(this.#root, name));
+      if (!streamName.test(name)) continue;
+      const meta = this.#metaAt(name);
+      if (meta === "removed") continue;
+      ids.add(name);
+      if (meta !== undefined) metas.push(meta);
+    }
+    return { ids, metas };
+  }
+
+  #removeLeftover(directory: string): void {
+    try {
+      removeTree(this.#machine.storage, directory);
+    } catch (error) {
+      if (!(error instanceof SeqlogError)) throw error;
+      this.#report(error);
+    }
+  }
+
+  /** What cannot be read is told of, and the others are served. */
+  #metaAt(id: string): StreamMeta | "removed" | undefined {
+    const directory = join(this.#root, id);
+    try {
+      const meta = loadMeta(this.#machine.storage, directory);
+      if (meta.id === id) return meta;
+      throw damaged(directory, 0, `it is of the stream ${meta.id}: a copy belongs into a directory of its own`);
+    } catch (error) {
+      if (!(error instanceof SeqlogError)) throw error;
+      if (SeqlogError.is(error, "SEQLOG_NOT_FOUND") && !this.isOwned) return "removed";
+      this.#report(error);
+      return undefined;
+    }
+  }
+
+  /** Takes a stream's name away, durably; returns where its files are until they are removed. */
+  setAside(directory: string): string {
+    const { storage } = this.#machine;
+    const aside = directory + goneEnding;
+    storage.renameSync(directory, aside);
+    storage.fsyncDirectorySync(this.#root);
+    return aside;
+  }
+
+  release(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+}
