@@ -19,20 +19,20 @@ export async function checkCheckpoint(
   checkpoint: Checkpoint,
   isOwnLog: boolean,
 ): Promise<boolean> {
-  const { manifest, nextSeq, location } = view;
+  const { logId, generation, nextSeq, location } = view;
   const seek = `\`log.seekConsumer(${JSON.stringify(name)}, position)\` says where to go on`;
   const mismatch = (what: string, lastId: string | null): SeqlogError => {
-    const log = { logId: manifest.logId, generation: manifest.generation, nextSeq: asSeq(nextSeq), lastId };
+    const log = { logId, generation, nextSeq: asSeq(nextSeq), lastId };
     return new SeqlogError(
       "SEQLOG_CHECKPOINT_MISMATCH",
       `${location}: the checkpoint of the consumer ${JSON.stringify(name)} is not of this log: ${what}. ${seek}`,
       { consumer: name, checkpoint: factsOf(checkpoint), log },
     );
   };
-  const foreign = foreignness(checkpoint, manifest);
+  const foreign = foreignness(checkpoint, view);
   if (foreign !== undefined) throw mismatch(foreign, null);
   if (checkpoint.nextSeq > nextSeq) {
-    if (!isOwnLog && manifest.state === "open") return false;
+    if (!isOwnLog && view.mayReachFurther) return false;
     throw mismatch(`its next record is ${checkpoint.nextSeq}, but the log ends before ${nextSeq}`, null);
   }
   if (checkpoint.nextSeq < view.firstSeq) {

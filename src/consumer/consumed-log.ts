@@ -1,32 +1,61 @@
-/** What a consumer needs of the log that it consumes: the seam to `FileLog`. */
+/** What a consumer needs of the log that it consumes, on whatever that is kept: the seam to the logs. */
 import { headerAt } from "../format/record.ts";
 import { formatId, idLength } from "../format/uuid.ts";
-import type { Checkpoint } from "../log/consumer-contract.ts";
-import type { Manifest } from "../log/manifest.ts";
-import type { SealedSegment } from "../log/recover-directory.ts";
+import type { Checkpoint, ConsumerLag } from "../log/consumer-contract.ts";
 import { asSeq } from "../numbers.ts";
 import type { Decode, Run } from "../segment/log-record.ts";
-import type { LogView } from "../segment/log-view.ts";
-import { get } from "../segment/positions.ts";
+import type { Position } from "../segment/positions.ts";
 import type { Machine } from "../storage/storage.ts";
-import type { LockKind } from "../storage/writer-lock.ts";
 
-/** A directory log as its readers see it. */
-export interface ConsumedView extends LogView {
-  readonly manifest: Manifest;
-  /** As they may be read now, oldest first. */
-  readonly segments: readonly SealedSegment[];
+/** A log as its consumers see it. */
+export interface ConsumedView extends Pick<Checkpoint, "logId" | "generation"> {
+  readonly location: string;
+  /** The name of its codec; null for plain bytes. */
+  readonly codec: string | null;
+  readonly firstSeq: number;
+  readonly nextSeq: number;
+  readonly isClosed: boolean;
+  /** Whether its writer may still bring records into order that this view does not show yet. */
+  readonly mayReachFurther: boolean;
+  /** Brings the view up to date with what other processes did. */
+  refresh(): Promise<void>;
+  /** The run of one record; undefined where there is none yet. @throws SEQLOG_TRIMMED */
+  get(seq: number): Promise<Run | undefined>;
+  /** Records from `from` on, in runs, and then what comes; ends when the log is closed. */
+  readLive(from: number, maxBytes: number, signal: AbortSignal): AsyncGenerator<Run>;
+  /** The seq that a position names. */
+  resolve(position: Position, name: string): Promise<number>;
+  /** What lies from record `seq`, which was not removed, to the end. */
+  lag(seq: number): Promise<ConsumerLag>;
 }
 
 /** A log whose records are consumed. */
 export interface ConsumedLog<Out> {
-  readonly machine: Machine;
+  readonly machine: Pick<Machine, "clock" | "random">;
   readonly view: ConsumedView;
   readonly decode: Decode<Out>;
-  /** How consumers are kept apart. */
-  readonly lock: LockKind;
-  /** Makes all that was written durable; undefined where another process writes. */
-  readonly flush: (() => Promise<void>) | undefined;
+}
+
+/** How far a log is durable: no checkpoint may pass that. */
+export interface Mark {
+  /** Resolves when the records before `seq` are durable. @throws SEQLOG_CLOSED when `stop` ends the wait */
+  reach(seq: number): Promise<void>;
+  /** How far the log is durable now. */
+  end(): Promise<number>;
+  /** Whether all that can be read is durable, without waiting for anything. */
+  readonly isReached: boolean;
+  /** From here on nothing is waited for. */
+  stop(): void;
+}
+
+/** Where one consumer's checkpoint is kept durably. */
+export interface CheckpointPlace {
+  /** Writes a checkpoint; resolves when it is durable. One at a time. */
+  write(checkpoint: Checkpoint): Promise<void>;
+  /** As `write`, blocking; where that can be done. */
+  writeSync?(checkpoint: Checkpoint): void;
+  /** Called once, after the last write. */
+  close(): void;
 }
 
 /** The bytes of the id of record `index` of a run; its own memory. */
@@ -36,18 +65,17 @@ export function idAt(run: Run, index: number): Uint8Array {
 }
 
 /** The id of the record before `seq`; null when there is none, or it was removed, or is not there yet. */
-export async function idBefore(view: LogView, seq: number): Promise<Uint8Array | null> {
+export async function idBefore(view: ConsumedView, seq: number): Promise<Uint8Array | null> {
   if (seq <= view.firstSeq) return null;
-  const run = await get(view, seq - 1);
+  const run = await view.get(seq - 1);
   return run === undefined ? null : idAt(run, 0);
 }
 
 /** The checkpoint before record `nextSeq` of the log as it is now. */
-export function checkpointOf(manifest: Manifest, nextSeq: number, lastId: Uint8Array | null): Checkpoint {
-  return {
-    logId: manifest.logId,
-    generation: manifest.generation,
-    nextSeq: asSeq(nextSeq),
-    lastId: lastId === null ? null : formatId(lastId, 0),
-  };
+export function checkpointOf(
+  { logId, generation }: Pick<Checkpoint, "logId" | "generation">,
+  nextSeq: number,
+  lastId: Uint8Array | null,
+): Checkpoint {
+  return { logId, generation, nextSeq: asSeq(nextSeq), lastId: lastId === null ? null : formatId(lastId, 0) };
 }

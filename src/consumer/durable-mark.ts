@@ -7,19 +7,20 @@ import { SeqlogError } from "../errors.ts";
 import { closedError } from "../segment/read-range.ts";
 import { indexPath, seedOf } from "../log/segment-files.ts";
 import { run } from "../storage/plan.ts";
-import type { ConsumedLog } from "./consumed-log.ts";
+import type { ConsumedDirectory } from "./consumed-directory.ts";
+import type { Mark } from "./consumed-log.ts";
 
 /** How often the record index of another process's log is looked at while somebody waits for its mark. */
 const pollMs = 50;
 
 /** How far one log is durable. */
-export class DurableMark {
-  readonly #log: ConsumedLog<unknown>;
+export class DurableMark implements Mark {
+  readonly #log: ConsumedDirectory<unknown>;
   #flushed = { generation: -1, seq: 0 };
   #isStopped = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(log: ConsumedLog<unknown>) {
+  constructor(log: ConsumedDirectory<unknown>) {
     this.#log = log;
   }
 
@@ -29,7 +30,7 @@ export class DurableMark {
    * @throws SEQLOG_CLOSED when `stop` ends the wait
    */
   async reach(seq: number): Promise<void> {
-    const { view, flush } = this.#log;
+    const { directory: view, flush } = this.#log;
     while (!this.#isDurable(seq)) {
       if (flush !== undefined) {
         const reached = { generation: view.generation, seq: view.nextSeq };
@@ -47,11 +48,16 @@ export class DurableMark {
 
   /** How far the log is durable now; in the writer's process all that there is. */
   async end(): Promise<number> {
-    const { view, flush } = this.#log;
+    const { directory: view, flush } = this.#log;
     const { nextSeq } = view;
     if (flush !== undefined) await this.reach(nextSeq);
     else if (!this.#isDurable(nextSeq)) return Math.min(nextSeq, await this.#firmEnd());
     return nextSeq;
+  }
+
+  get isReached(): boolean {
+    const { manifest, isClosed } = this.#log.directory;
+    return manifest.window !== null || manifest.state !== "open" || isClosed;
   }
 
   /** From here on nothing is waited for. */
@@ -61,7 +67,7 @@ export class DurableMark {
   }
 
   #isDurable(seq: number): boolean {
-    const { manifest, generation } = this.#log.view;
+    const { manifest, generation } = this.#log.directory;
     // A window says that each record was durable before it was acknowledged.
     if (manifest.window !== null || manifest.state !== "open") return true;
     return this.#flushed.generation === generation && seq <= this.#flushed.seq;
@@ -69,7 +75,7 @@ export class DurableMark {
 
   /** After the last firm entry of the active segment; sealed ones are durable. */
   async #firmEnd(): Promise<number> {
-    const { machine, view } = this.#log;
+    const { machine, directory: view } = this.#log;
     const base = view.segments.at(-1)?.base ?? view.firstSeq;
     const path = indexPath(view.location, { base, generation: view.generation });
     let index: IndexFile;

@@ -5,7 +5,7 @@
  * Invariants: records are taken in the order of their seqs, each once; all of one generation.
  */
 import type { Run } from "../segment/log-record.ts";
-import { readLive, resetError } from "../segment/read-range.ts";
+import { resetError } from "../segment/read-range.ts";
 import { type ConsumedView, idAt } from "./consumed-log.ts";
 import { type Source, idBeforeIndex } from "./entry.ts";
 
@@ -116,6 +116,6 @@ export class Feed {
     await this.#view.refresh();
     this.#stop.signal.throwIfAborted();
     if (this.#view.generation !== generation) throw resetError(this.#view.location, this.#view.generation);
-    return readLive(this.#view, { from: seq, to: Infinity, limit: Infinity, maxBytes }, this.#stop.signal);
+    return this.#view.readLive(seq, maxBytes, this.#stop.signal);
   }
 }

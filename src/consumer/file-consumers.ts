@@ -11,7 +11,8 @@ import { run } from "../storage/plan.ts";
 import { readCheckpoint, replaceCheckpoint } from "./checkpoint-file.ts";
 import { foreignness } from "./check-checkpoint.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
-import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
+import { type ConsumedDirectory, DirectoryConsumedView } from "./consumed-directory.ts";
+import { checkpointOf } from "./consumed-log.ts";
 import {
   type ConsumerPaths,
   consumerPaths,
@@ -22,21 +23,20 @@ import {
 } from "./consumer-paths.ts";
 import { checkedConsumerOptions } from "./consumer-settings.ts";
 import { DurableMark } from "./durable-mark.ts";
-import { lagOf } from "./lag.ts";
 import type { LogConsumer } from "./log-consumer.ts";
 import { openConsumer } from "./open-consumer.ts";
 import { seekPlace } from "./seek-place.ts";
 
 /** Opens, lists and moves consumers. */
 export class FileConsumers<Out> {
-  readonly #log: ConsumedLog<Out>;
+  readonly #log: ConsumedDirectory<Out>;
   readonly #open = new Map<string, LogConsumer<Out>>();
   /** Those that are being opened. */
   readonly #opening = new Set<Promise<unknown>>();
   #isClosed = false;
 
-  constructor(log: ConsumedLog<Out>) {
-    this.#log = log;
+  constructor(log: Omit<ConsumedDirectory<Out>, "view">) {
+    this.#log = { ...log, view: new DirectoryConsumedView(log.machine, log.directory) };
   }
 
   /** @throws as `Log.consumer` */
@@ -89,10 +89,10 @@ export class FileConsumers<Out> {
       if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
       problem = error.facts.reason;
     }
-    if (checkpoint !== undefined) problem = foreignness(checkpoint, view.manifest);
+    if (checkpoint !== undefined) problem = foreignness(checkpoint, view);
     if (checkpoint === undefined || problem !== undefined)
       return { ...rest, nextSeq: undefined, lag: undefined, problem };
-    const lag = checkpoint.nextSeq < view.firstSeq ? undefined : await lagOf(this.#log, checkpoint.nextSeq);
+    const lag = checkpoint.nextSeq < view.firstSeq ? undefined : await view.lag(checkpoint.nextSeq);
     const trimmed = lag === undefined ? `the records up to ${view.firstSeq} were removed` : undefined;
     return { ...rest, nextSeq: asSeq(checkpoint.nextSeq), lag, problem: trimmed };
   }
@@ -111,7 +111,7 @@ export class FileConsumers<Out> {
         "position",
         new DurableMark(this.#log),
       );
-      const after = { ...checkpointOf(view.manifest, seq, beforeId), generation };
+      const after = { ...checkpointOf(view, seq, beforeId), generation };
       if (options.dryRun !== true) {
         replaceCheckpoint(machine.storage, paths, { counter: (before?.counter ?? 0) + 1, checkpoint: after });
       }
@@ -163,7 +163,7 @@ export class FileConsumers<Out> {
 
 /** What the file says; undefined when there is none, or it is damaged: a seek is how that is mended. */
 async function readOrNothing(
-  { machine }: ConsumedLog<unknown>,
+  { machine }: ConsumedDirectory<unknown>,
   paths: ConsumerPaths,
 ): Promise<StoredCheckpoint | undefined> {
   try {

@@ -4,10 +4,11 @@ import { millisecondsOfId } from "../format/uuid.ts";
 import type { ConsumerLag } from "../log/consumer-contract.ts";
 import { get } from "../segment/positions.ts";
 import { run } from "../storage/plan.ts";
-import type { ConsumedLog } from "./consumed-log.ts";
+import type { Clock } from "../storage/storage.ts";
+import type { DirectoryView } from "./consumed-directory.ts";
 
 /** What lies from record `seq`, which was not trimmed, to the end of the log. */
-export async function lagOf({ machine, view }: ConsumedLog<unknown>, seq: number): Promise<ConsumerLag> {
+export async function lagOf(clock: Clock, view: DirectoryView, seq: number): Promise<ConsumerLag> {
   const records = view.nextSeq - seq;
   if (records <= 0) return { records: 0, bytes: 0, ms: 0 };
   const segments = view.segments.filter((segment) => segment.nextSeq > seq);
@@ -23,5 +24,5 @@ export async function lagOf({ machine, view }: ConsumedLog<unknown>, seq: number
   if (first === undefined) return { records: 0, bytes: 0, ms: 0 };
   const ms = millisecondsOfId(first.chunk.bytes, (first.starts[0] as number) + headerAt.id);
   // The clock may have been set back since.
-  return { records, bytes, ms: Number.isNaN(ms) ? undefined : Math.max(0, machine.clock.now() - ms) };
+  return { records, bytes, ms: Number.isNaN(ms) ? undefined : Math.max(0, clock.now() - ms) };
 }

@@ -1,5 +1,5 @@
 /**
- * A consumer of a directory log: hands records out, takes acknowledgements, and keeps the place.
+ * A consumer of a log: hands records out, takes acknowledgements, and keeps the place.
  *
  * Invariants (docs/consumers.md says what they mean for programs):
  * - The position is the first record that is not acknowledged; it never goes back but by `seek`, and
@@ -25,33 +25,35 @@ import type {
 import { type Seq, asSeq } from "../numbers.ts";
 import { LogRecord, type Run } from "../segment/log-record.ts";
 import type { Position } from "../segment/positions.ts";
-import type { WriterLock } from "../storage/writer-lock.ts";
 import { checkCheckpoint } from "./check-checkpoint.ts";
-import type { CheckpointFile } from "./checkpoint-file.ts";
-import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
+import { type CheckpointPlace, type ConsumedLog, type Mark, checkpointOf } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
 import { type DeadLetter, deadLetterOf } from "./dead-letter.ts";
-import type { DurableMark } from "./durable-mark.ts";
 import { Entry, type Source, alone, entryState, idBeforeIndex } from "./entry.ts";
 import { Feed, type Place } from "./feed.ts";
 import { HandlerRun } from "./handler-run.ts";
 import { InFlight } from "./in-flight.ts";
-import { lagOf } from "./lag.ts";
 import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
 import { PositionKeeper } from "./position-keeper.ts";
 import { Redelivery } from "./redelivery.ts";
 import { seekPlace } from "./seek-place.ts";
 import { Wake } from "./wake.ts";
 
-/** What `openConsumer` has found and made. */
+/** Holds a consumer's name. */
+interface NameLock {
+  release(): void;
+}
+
+/** What opening a consumer has found and made. */
 export interface OpenedConsumer {
   readonly name: string;
-  readonly lock: WriterLock;
-  readonly file: CheckpointFile;
+  /** What keeps others away from the name. */
+  readonly lock: NameLock;
+  readonly file: CheckpointPlace;
   readonly checkpoint: Checkpoint;
   /** Whether the id in the checkpoint is still to be held against the log. */
   readonly mustCheck: boolean;
-  readonly mark: DurableMark;
+  readonly mark: Mark;
   /** Called once, when the consumer lets go of its name. */
   readonly released: () => void;
 }
@@ -61,8 +63,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   readonly name: string;
   readonly #log: ConsumedLog<Out>;
   readonly #settings: ConsumerSettings<Out>;
-  readonly #lock: WriterLock;
-  readonly #mark: DurableMark;
+  readonly #lock: NameLock;
+  readonly #mark: Mark;
   readonly #released: () => void;
   readonly #keeper: PositionKeeper;
   readonly #inFlight: InFlight;
@@ -151,7 +153,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     return this.#generation;
   }
 
-  /** The log's directory. */
+  /** Where the log is. */
   get location(): string {
     return this.#log.view.location;
   }
@@ -370,7 +372,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const { seq, id, time, bytes } = new LogRecord(source.run, index, this.#log.decode);
     const at = Number.isNaN(time.getTime()) ? null : time.toISOString();
     const origin = { log: this.#logId, consumer: this.name, seq, id, time: at };
-    return deadLetterOf({ origin, attempts, error, bytes }, this.#log.view.manifest.codec);
+    return deadLetterOf({ origin, attempts, error, bytes }, this.#log.view.codec);
   }
 
   #feedFrom(place: Place): Feed {
@@ -392,8 +394,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const first = this.#inFlight.first;
     const { seq, beforeId } =
       first === undefined ? this.#feed.place() : { seq: first.seq, beforeId: idBeforeIndex(first.source, first.index) };
-    const { manifest } = this.#log.view;
-    return { ...checkpointOf(manifest, seq, beforeId), logId: this.#logId, generation: this.#generation };
+    return checkpointOf({ logId: this.#logId, generation: this.#generation }, seq, beforeId);
   }
 
   async seek(position: Position): Promise<void> {
@@ -412,7 +413,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     this.#inFlight.clear();
     this.#redelivery.clear();
     this.#generation = place.generation;
-    this.#logId = view.manifest.logId;
+    this.#logId = view.logId;
     this.#unchecked = undefined;
     this.#feed = this.#feedFrom(place);
     this.#filteredTo = place.seq;
@@ -427,7 +428,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const { view } = this.#log;
     await view.refresh();
     const isSame = generation === view.generation;
-    const lag = isSame && nextSeq >= view.firstSeq ? await lagOf(this.#log, nextSeq) : undefined;
+    const lag = isSame && nextSeq >= view.firstSeq ? await view.lag(nextSeq) : undefined;
     const problem = isSame ? undefined : `it is of generation ${generation}, the log is generation ${view.generation}`;
     return { name, nextSeq, lag, isActive: !this.#isClosing, inFlight, redeliveries, problem };
   }

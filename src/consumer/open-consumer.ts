@@ -10,7 +10,8 @@ import { run } from "../storage/plan.ts";
 import { checkCheckpoint, checkedCheckpoint } from "./check-checkpoint.ts";
 import { CheckpointFile, readCheckpoint } from "./checkpoint-file.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
-import { type ConsumedLog, checkpointOf } from "./consumed-log.ts";
+import type { ConsumedDirectory } from "./consumed-directory.ts";
+import { type ConsumedLog, type Mark, checkpointOf } from "./consumed-log.ts";
 import { type ConsumerPaths, lockConsumer } from "./consumer-paths.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
 import { DurableMark } from "./durable-mark.ts";
@@ -19,7 +20,7 @@ import { seekPlace } from "./seek-place.ts";
 
 /** Opens the consumer of this name; `released` is called when it lets go of it. */
 export async function openConsumer<Out>(
-  log: ConsumedLog<Out>,
+  log: ConsumedDirectory<Out>,
   paths: ConsumerPaths,
   settings: ConsumerSettings<Out>,
   released: (consumer: LogConsumer<Out>) => void,
@@ -59,7 +60,7 @@ export async function openConsumer<Out>(
 
 /** What the file says. With a store it is only a mirror, so that it may be damaged. */
 async function storedIn(
-  { machine }: ConsumedLog<unknown>,
+  { machine }: ConsumedDirectory<unknown>,
   paths: ConsumerPaths,
   { store }: ConsumerSettings<never>,
 ): Promise<StoredCheckpoint | undefined> {
@@ -71,16 +72,18 @@ async function storedIn(
   }
 }
 
+/** What the user's store holds. */
 async function loadFrom(store: NonNullable<ConsumerSettings<never>["store"]>): Promise<Checkpoint | undefined> {
   const loaded = await store.load();
   return loaded === undefined ? undefined : checkedCheckpoint(loaded);
 }
 
+/** Where a consumer begins that has no checkpoint. */
 async function firstCheckpoint(
   log: ConsumedLog<unknown>,
   { from }: ConsumerSettings<never>,
-  mark: DurableMark,
+  mark: Mark,
 ): Promise<Checkpoint> {
   const { seq, beforeId, generation } = await seekPlace(log, from, "from", mark);
-  return { ...checkpointOf(log.view.manifest, seq, beforeId), generation };
+  return { ...checkpointOf(log.view, seq, beforeId), generation };
 }

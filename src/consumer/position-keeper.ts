@@ -9,11 +9,9 @@
 import type { Checkpoint } from "../log/consumer-contract.ts";
 import { closedError } from "../segment/read-range.ts";
 import { checkedCheckpoint } from "./check-checkpoint.ts";
-import type { CheckpointFile } from "./checkpoint-file.ts";
 import { CheckpointSaver } from "./checkpoint-saver.ts";
-import type { ConsumedLog } from "./consumed-log.ts";
+import type { CheckpointPlace, ConsumedLog, Mark } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
-import type { DurableMark } from "./durable-mark.ts";
 
 /** How far the mirror may lag behind the store. */
 const mirrorMs = 1000;
@@ -31,8 +29,8 @@ export interface KeeperHost {
 export class PositionKeeper {
   readonly #host: KeeperHost;
   readonly #log: ConsumedLog<unknown>;
-  readonly #mark: DurableMark;
-  readonly #file: CheckpointFile;
+  readonly #mark: Mark;
+  readonly #file: CheckpointPlace;
   readonly #store: ConsumerSettings<unknown>["store"];
   readonly #saver: CheckpointSaver;
   /** Brings the file after the store; undefined where there is no store. */
@@ -43,8 +41,8 @@ export class PositionKeeper {
   constructor(
     host: KeeperHost,
     log: ConsumedLog<unknown>,
-    mark: DurableMark,
-    file: CheckpointFile,
+    mark: Mark,
+    file: CheckpointPlace,
     settings: Pick<ConsumerSettings<never>, "store" | "policy" | "maxInFlight">,
   ) {
     this.#host = host;
@@ -109,11 +107,10 @@ export class PositionKeeper {
 
   /** As `close`, blocking; what takes time to keep is left out. */
   closeSync(): void {
-    const { manifest, isClosed } = this.#log.view;
-    const isPlain = this.#store === undefined && (manifest.window !== null || manifest.state !== "open" || isClosed);
+    const isPlain = this.#store === undefined && this.#mark.isReached;
     try {
       if (!this.#isStopped && isPlain && !this.#saver.isSettled && !this.#saver.isWriting) {
-        this.#file.writeSync(this.#host.position());
+        this.#file.writeSync?.(this.#host.position());
       }
     } finally {
       this.stop();

@@ -1,11 +1,8 @@
 /** Where a consumer is to go on, from what a user names. */
 import { resetError, trimmedError } from "../segment/read-range.ts";
-import { type Position, resolvePosition } from "../segment/positions.ts";
-import { type ConsumedLog, idBefore } from "./consumed-log.ts";
-import type { DurableMark } from "./durable-mark.ts";
+import type { Position } from "../segment/positions.ts";
+import { type ConsumedLog, type Mark, idBefore } from "./consumed-log.ts";
 import type { Place } from "./feed.ts";
-
-const never = new AbortController().signal;
 
 /**
  * The place that a position names, for a consumer to go on from.
@@ -15,12 +12,12 @@ export async function seekPlace(
   log: ConsumedLog<unknown>,
   position: Position,
   name: string,
-  mark: DurableMark,
+  mark: Mark,
 ): Promise<Place> {
   const { view } = log;
   await view.refresh();
   const { generation } = view;
-  const seq = await resolvePosition(view, position, name, never);
+  const seq = await view.resolve(position, name);
   // What was found out belongs to a log that is no more; it says nothing of the one there is now.
   if (view.generation !== generation) throw resetError(view.location, view.generation);
   if (seq < view.firstSeq) throw trimmedError(view.location, seq, view.firstSeq);

@@ -109,7 +109,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
     this.#reading = new Reading(view, decode);
     this.#appending = new Appending(() => this.#writer(), codec);
     const flush = view instanceof DirectoryWriter ? (): Promise<void> => view.flush() : undefined;
-    this.#consumers = new FileConsumers({ machine, view, decode, lock, flush });
+    this.#consumers = new FileConsumers({ machine, directory: view, decode, lock, flush });
   }
 
   /**
