@@ -2,7 +2,9 @@
 import { type Codec, FileLog, LogWriter, RecordIndex, type RecoveryReport } from "../index.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
+import { frameCodecName } from "../server/frame/frame.ts";
 import { kindOfLog } from "./log-argument.ts";
+import { codecOf } from "./log-codec.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
@@ -43,6 +45,7 @@ function tellRecovery(recovery: RecoveryReport, location: string, notes: Output)
 
 async function openDirectory(location: string, notes: Output, codec: string | undefined): Promise<OpenTarget> {
   refuseForeignDirectory(location);
+  refuseStream(location);
   const log: FileLog<Uint8Array, Uint8Array> =
     codec === undefined ? await FileLog.open(location) : await FileLog.open(location, { codec: bytesUnder(codec) });
   tellRecovery(log.recovery, location, notes);
@@ -74,6 +77,12 @@ function refuseForeignDirectory(location: string): void {
   throw new UsageError(
     `${location} is not a log, and has other files in it (${foreign}); name a new or empty directory`,
   );
+}
+
+/** A record that is no frame would be one that the server cannot read. */
+function refuseStream(location: string): void {
+  if (codecOf(location) !== frameCodecName) return;
+  throw new UsageError(`${location} is the log of a stream: append to it over HTTP (docs/server.md)`);
 }
 
 async function openFile(location: string, notes: Output): Promise<OpenTarget> {

@@ -42,6 +42,9 @@ test("it says where it is, and keeps what it acknowledged when it is killed", as
   expect((await seqlog(["tail", log, "-n", "1", "--json"])).text).toContain('"data":[{"n":2},{"n":3}]');
   expect((await seqlog(["get", log, "0"])).text).toBe('{"n":1}\n');
   expect((await seqlog(["verify", log])).code).toBe(0);
+  // What is no frame cannot be put among them.
+  const refused = await seqlog(["append", log], "a line\n");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("over HTTP")]);
 });
 
 test("SIGINT ends live reads, finishes what is under way and closes the logs", async () => {
