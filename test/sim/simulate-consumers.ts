@@ -488,7 +488,9 @@ class ConsumerHistory {
     this.#isAllProtected(log);
     if (firstSeq <= this.#trimmedTo || this.#inFlight > 0) return;
     const { maxRecords = Infinity, maxBytes = Infinity, maxAgeMs = Infinity } = this.#retention ?? {};
-    const bytes = this.#kept.slice(firstSeq).reduce((sum, kept) => sum + (kept?.bytes ?? 0), 0);
+    const left = Array.from({ length: nextSeq - firstSeq }, (_, i) => this.#kept[firstSeq + i]);
+    // A batch that failed in its later part has left records that nobody was told of: their length is not known.
+    const bytes = left.reduce((sum, kept) => sum + (kept?.bytes ?? Infinity), 0);
     const lastMs = this.#kept[firstSeq - 1]?.timeMs ?? -Infinity;
     const isOld = this.#disk.clock.now() - lastMs > maxAgeMs;
     if (nextSeq - firstSeq < maxRecords && bytes < maxBytes && !isOld)
