@@ -111,6 +111,13 @@ describe("tokens", () => {
     expect(await codeOf(response)).toBe("401 TOKEN");
   });
 
+  test("whether the server is well anybody may ask", async () => {
+    const get = fetcher({ tokens });
+    expect((await get("/v1/health")).status).toBe(200);
+    expect((await get("/v1/health", { headers: { host: "evil.example" } })).status).toBe(421);
+    expect((await get("/v1/health", { headers: { origin: "https://evil.example" } })).status).toBe(403);
+  });
+
   test.each(["short", "with a blank in it, and long", "ümläut-0123456789"])("%j cannot be one", (token) => {
     expect(() => handlerOf(scratchDirectory(), { tokens: [token] })).toThrow(TypeError);
   });
@@ -166,7 +173,9 @@ describe("paths", () => {
     const fork = { "stream-forked-from": "/logs/v1/stream/a" };
     expect((await get("/logs/v1/stream/b", { method: "PUT", headers: fork })).status).toBe(201);
     expect(await (await get("/logs/v1/stream/b")).text()).toBe("[1]");
-    expect((await get("/v1/stream/a")).status).toBe(404);
+    for (const other of ["/v1/stream/a", "/logsv1/stream/a", "/data/v1/health", "/logs"]) {
+      expect(await codeOf(await get(other))).toBe("404 NO_ROUTE");
+    }
     expect(() => handlerOf(scratchDirectory(), { basePath: "logs" })).toThrow(TypeError);
   });
 });

@@ -4,7 +4,7 @@
  *   rebinding) sends another one.
  * - Origin, which browsers send, must be the server itself or one that was allowed: else any page could
  *   append to a server on its reader's machine.
- * - With tokens, Authorization must hold one.
+ * - With tokens, Authorization must hold one, but for the question whether the server is well.
  */
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
@@ -75,8 +75,12 @@ export class Guard {
     this.#tokens = tokens;
   }
 
-  /** The answer to a preflight; undefined: go on. @throws {Problem} for who may not come in */
-  check(request: HttpRequest): HttpAnswer | undefined {
+  /**
+   * The answer to a preflight; undefined: go on.
+   * @param isPublic whether what is asked for needs no token
+   * @throws {Problem} for who may not come in
+   */
+  check(request: HttpRequest, isPublic: boolean): HttpAnswer | undefined {
     const host = request.header("host");
     if (host === undefined || !this.#isOurs(nameOf(host))) {
       throw new Problem(421, "HOST", `this server is not known as ${JSON.stringify(host ?? "")}`, {
@@ -90,7 +94,7 @@ export class Guard {
         hint: "allow the origin with --allow-origin, or with the option `origins` of createHandler",
       });
     }
-    if (this.#tokens?.accepts(request.header("authorization")) === false) {
+    if (!isPublic && this.#tokens?.accepts(request.header("authorization")) === false) {
       throw new Problem(401, "TOKEN", "Authorization holds none of the server's tokens", {
         headers: { "www-authenticate": "Bearer" },
         hint: "send Authorization: Bearer <token>",

@@ -28,19 +28,26 @@ export interface Context {
 }
 
 const streams = "/v1/stream/";
+const listPath = "/v1/logs";
+const healthPath = "/v1/health";
 
-/** Where a request goes; undefined: it is none of ours. */
+/** Whether a request is for this server at all. */
 export function isOurs(basePath: string, target: string): boolean {
-  if (!target.startsWith(basePath)) return false;
-  const path = pathOf(target).slice(basePath.length);
-  return path.startsWith(streams) || path === "/v1/logs" || path === "/v1/health";
+  const path = pathBelow(basePath, target);
+  return path.startsWith(streams) || path === listPath || path === healthPath;
+}
+
+/** The path without the base path and the query; empty when it is of somebody else. */
+function pathBelow(basePath: string, target: string): string {
+  return target.startsWith(`${basePath}/`) ? pathOf(target).slice(basePath.length) : "";
 }
 
 /** Answers a request; never rejects. */
 export async function answer(context: Context, request: HttpRequest): Promise<HttpAnswer> {
   let answered: HttpAnswer;
   try {
-    answered = context.guard.check(request) ?? (await route(context, request));
+    const path = pathBelow(context.basePath, request.target);
+    answered = context.guard.check(request, path === healthPath) ?? (await route(context, request, path));
     // The client is to look for another server, or for this one when it is back.
     if (context.closing.aborted) answered = { ...answered, headers: { ...answered.headers, connection: "close" } };
   } catch (error) {
@@ -51,16 +58,15 @@ export async function answer(context: Context, request: HttpRequest): Promise<Ht
   return { ...answered, headers: context.guard.dress(request, answered.headers) };
 }
 
-async function route(context: Context, request: HttpRequest): Promise<HttpAnswer> {
+async function route(context: Context, request: HttpRequest, path: string): Promise<HttpAnswer> {
   if (context.closing.aborted) {
     throw new Problem(503, "CLOSING", "the server is closing", {
       headers: { "retry-after": "1", connection: "close" },
     });
   }
-  const path = pathOf(request.target).slice(context.basePath.length);
-  if (path === "/v1/health") return health(request);
-  if (path === "/v1/logs") return listing(context, request);
-  if (!isOurs(context.basePath, request.target)) {
+  if (path === healthPath) return health(request);
+  if (path === listPath) return listing(context, request);
+  if (!path.startsWith(streams)) {
     throw new Problem(404, "NO_ROUTE", "there is nothing here", {
       hint: `streams are at ${context.basePath}${streams}<name>, their list at ${context.basePath}/v1/logs`,
     });
