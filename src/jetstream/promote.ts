@@ -72,8 +72,7 @@ export async function promote(
       const { first, next } = await stream.ends();
       const there = next === 0 ? firstSeq : next;
       if (there > nextSeq) throw differs(target.shown, nextSeq, next, "is in the stream, and not in the log");
-      const begins = next > first ? Math.max(first, firstSeq) : firstSeq;
-      if (begins > firstSeq) throw differs(target.shown, firstSeq, next, "was removed from the stream");
+      if (next > 0 && first > firstSeq) throw differs(target.shown, firstSeq, next, "was removed from the stream");
       await compareStream(log, connection, firstSeq, there, signal, (seq) =>
         onProgress({ doing: "comparing what is there", records: seq - firstSeq, total: there - firstSeq }),
       );

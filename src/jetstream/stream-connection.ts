@@ -79,7 +79,7 @@ export class StreamConnection {
 
   /**
    * Asks until there is an answer; what the servers refuse is one, what they do not answer is not.
-   * @throws what they refuse with; SEQLOG_IO when patience ends
+   * @throws SEQLOG_UNSUPPORTED for what they refuse; SEQLOG_IO when patience ends
    */
   async ask<T>(doing: string, question: () => Promise<T>): Promise<T> {
     const begun = this.clock.now();
@@ -89,7 +89,8 @@ export class StreamConnection {
         return await question();
       } catch (error) {
         // 503: there is no leader now.
-        if (error instanceof JetStreamApiError && error.code !== 10_008 && error.status !== 503) throw error;
+        if (error instanceof JetStreamApiError && error.status !== 503)
+          throw refusedError(this.location.shown, doing, error);
         if (this.nats.isClosed() || this.clock.now() - begun > this.#patienceMs) {
           throw ioError(this.location.shown, doing, error);
         }
@@ -129,6 +130,16 @@ export class StreamConnection {
   close(): Promise<void> {
     return this.nats.close();
   }
+}
+
+function refusedError(path: string, doing: string, cause: JetStreamApiError): SeqlogError<"SEQLOG_UNSUPPORTED"> {
+  const reason = cause.message;
+  return new SeqlogError(
+    "SEQLOG_UNSUPPORTED",
+    `${path}: ${doing}: the server refuses: ${reason}`,
+    { path, reason },
+    { cause },
+  );
 }
 
 /** What the network or the servers failed with. */
