@@ -210,23 +210,29 @@ describe("what cannot be copied is said", () => {
     }),
   );
 
-  test("more replicas than there are servers", onServer(async () => {
-    const { directory, location } = await newLog(["a"]);
-    await expect(promote(directory, location, { replicas: 3 })).rejects.toMatchObject({
-      code: "SEQLOG_UNSUPPORTED",
-      message: expect.stringMatching(/make the stream: the server refuses: replicas > 1 not supported/) as unknown,
-    });
-  }));
+  test(
+    "more replicas than there are servers",
+    onServer(async () => {
+      const { directory, location } = await newLog(["a"]);
+      await expect(promote(directory, location, { replicas: 3 })).rejects.toMatchObject({
+        code: "SEQLOG_UNSUPPORTED",
+        message: expect.stringMatching(/make the stream: the server refuses: replicas > 1 not supported/) as unknown,
+      });
+    }),
+  );
 
-  test("a stream that was emptied", onServer(async () => {
-    const { directory, stream, location } = await newLog(["a", "b"]);
-    await promote(directory, location);
-    await manager.streams.purge(stream);
-    await expect(promote(directory, location)).rejects.toMatchObject({
-      code: "SEQLOG_CONFLICT",
-      message: expect.stringMatching(/record 0 was removed from the stream/) as unknown,
-    });
-  }));
+  test(
+    "a stream that was emptied",
+    onServer(async () => {
+      const { directory, stream, location } = await newLog(["a", "b"]);
+      await promote(directory, location);
+      await manager.streams.purge(stream);
+      await expect(promote(directory, location)).rejects.toMatchObject({
+        code: "SEQLOG_CONFLICT",
+        message: expect.stringMatching(/record 0 was removed from the stream/) as unknown,
+      });
+    }),
+  );
 
   test(
     "no server",
