@@ -21,7 +21,7 @@ const advice = "`seqlog salvage` gets every whole record out";
 
 /** The chain of a segment that recovery would leave as it is, and what it would cut off behind. */
 export interface Kept {
-  readonly chain: Omit<ChainEnd, "largest">;
+  readonly chain: ChainEnd;
   readonly setAside: { readonly start: number; readonly end: number } | undefined;
   /** Where the records end that a redo copy adds; `chain.end` where there is none. */
   readonly redoneEnd: number;

@@ -6,6 +6,7 @@ import { newPath } from "../../test/crash/scratch-directory.ts";
 import { bytesOf, flipBit } from "../../test/errors/directory-bytes.ts";
 import { LogWriter } from "../segment/log-writer.ts";
 import { RecordIndex } from "../segment/record-index.ts";
+import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { FileLog } from "./file-log.ts";
 import { rebuildIndex } from "./repair.ts";
 import { verify } from "./verify.ts";
@@ -127,4 +128,21 @@ test("what an interrupted rebuild left counts for nothing, and goes", async () =
   expect(await linesOf(log)).toEqual(lines);
   await log.close();
   expect(bytesOf(path)).toEqual(before);
+});
+
+test("a closed log whose record indexes are gone is read once, its last segment too", async () => {
+  const disk = new SimulatedDisk();
+  const machine = disk.boot();
+  const log = await FileLog.open("/log", { machine, segmentBytes: 40 * 1024 * 1024 });
+  await log.appendBatch(Array.from({ length: 60 }, () => Buffer.alloc(100_000)));
+  await log.close();
+  const index = disk.list("/log").find((name) => name.endsWith(".idx"));
+  const before = disk.readFile(`/log/${String(index)}`);
+  machine.storage.unlinkSync(`/log/${String(index)}`);
+  const first = disk.log.length;
+  expect(await rebuildIndex("/log", { machine })).toMatchObject({ records: 60, files: [`/log/${String(index)}`] });
+  expect(disk.readFile(`/log/${String(index)}`)).toEqual(before);
+  const reads = disk.log.slice(first).filter(({ kind, path }) => kind === "read" && path.endsWith(".log"));
+  // The rest: the last record, once more, by its entry.
+  expect(reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(60 * 100_032 + 300_000);
 });

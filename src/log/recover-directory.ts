@@ -83,7 +83,10 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
       if (isIndexRight) drafts.delete(name.base);
       else draft.finish();
     }
-    yield* checkActive(storage, directory, manifest, active);
+    const draft = new IndexDraft(storage, indexPath(directory, active), active.base, seedOf(manifest, active.base));
+    drafts.set(active.base, draft);
+    if (yield* checkActive(storage, directory, manifest, active, draft)) draft.finish();
+    else drafts.delete(active.base);
     for (const draft of drafts.values()) draft.keep();
   } finally {
     for (const draft of drafts.values()) draft.discard();
@@ -97,9 +100,9 @@ export function* recoverDirectory(machine: Machine, directory: string, creation:
   return {
     manifest,
     sealed,
-    active: { ...recovery, base: active.base },
+    active: { ...recovery, base: active.base, indexRebuilt: recovery.indexRebuilt || drafts.has(active.base) },
     lastIdMs,
-    rebuilt: [...drafts.keys()],
+    rebuilt: [...drafts.keys()].filter((base) => base !== active.base),
   };
 }
 
@@ -297,15 +300,31 @@ export function knownOf(manifest: Manifest, name: SegmentName): Known {
   };
 }
 
-/** Finds the damage that recovery would find, and changes nothing. A redo that was begun must be finished first. */
-function* checkActive(storage: Storage, directory: string, manifest: Manifest, name: SegmentName): Plan<void> {
+/**
+ * Finds the damage that recovery would find, and changes nothing. A redo that was begun must be finished first.
+ * @returns whether `draft` was given the entries of all its records, since there is no record index
+ */
+function* checkActive(
+  storage: Storage,
+  directory: string,
+  manifest: Manifest,
+  name: SegmentName,
+  draft: IndexDraft,
+): Plan<boolean> {
   const path = logPath(directory, name);
-  if (storage.statSync(tailPath(path)) !== undefined) return;
+  if (storage.statSync(tailPath(path)) !== undefined) return false;
   const file = storage.openSync(path, "read");
   let index: IndexFile | undefined;
   try {
     index = openIndex(storage, directory, manifest, name, "read");
-    yield* checkSegment(file, index, knownOf(manifest, name));
+    const known = knownOf(manifest, name);
+    if (index !== undefined || known.closed === undefined) {
+      yield* checkSegment(file, index, known);
+      return false;
+    }
+    // Closed, so that all of it is durable and as it shall stay: no need to read it again.
+    const { evidence } = yield* checkSegment(file, index, known, draft);
+    return evidence.chain.nextSeq > known.base;
   } finally {
     file.closeSync();
     index?.closeSync();

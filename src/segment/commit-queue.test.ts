@@ -137,7 +137,8 @@ class Log implements CommitHost {
     const bytes = Buffer.from(this.disk.readFile(name, from) ?? []);
     const found: string[] = [];
     const file = this.disk.boot().storage.openSync(name, "read");
-    const visit = ({ offset, starts, count, end }: ChainRun): void => {
+    const visit = ({ offset, count, end, ...run }: ChainRun): void => {
+      const starts = run.starts();
       for (let i = 0; i < count; i++) {
         const start = offset + (starts[i] as number) + headerLength;
         found.push(bytes.toString("latin1", start, offset + (starts[i + 1] ?? end)));

@@ -5,6 +5,7 @@ import { isRecordId } from "../format/uuid.ts";
 import { type Plan, readAt } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { entryKind, entryLength } from "../format/index-entry.ts";
+import type { IndexDraft } from "./index-draft.ts";
 import type { Entry, IndexFile } from "./index-file.ts";
 import type { Evidence } from "./recovery-table.ts";
 import { chunkOf } from "./verify-chunk.ts";
@@ -28,8 +29,16 @@ export interface Known {
   readonly isOurs?: boolean;
 }
 
-/** Gathers the evidence. `index` is undefined where there is none. */
-export function* inspect(file: StorageFile, index: IndexFile | undefined, known: Known): Plan<Evidence> {
+/**
+ * Gathers the evidence. `index` is undefined where there is none.
+ * @param draft takes the entries of the records that are walked through
+ */
+export function* inspect(
+  file: StorageFile,
+  index: IndexFile | undefined,
+  known: Known,
+  draft?: IndexDraft,
+): Plan<Evidence> {
   const size = file.statSync().size;
   const last = index === undefined ? undefined : yield* index.last("firm");
   const found = last === undefined ? undefined : yield* recordOfEntry(file, last, size);
@@ -50,13 +59,19 @@ export function* inspect(file: StorageFile, index: IndexFile | undefined, known:
       ? { seq: mark.nextSeq, offset: mark.end }
       : { seq: base, offset: 0 };
   const trail = new Trail(typeof known.window === "number" ? known.window : known.window.atLeast, start);
-  const visit = (run: ChainRun): void => trail.pass(run);
-  const chain = yield* walkChain(file, start, size, { visit, isOurs: known.isOurs });
+  let largest = 0;
+  const visit = (run: ChainRun): void => {
+    // Of a log that was closed nothing is written anew.
+    if (closed === undefined) trail.pass(run);
+    if (typeof known.window !== "number") largest = Math.max(largest, largestOf(run));
+    draft?.add(run);
+  };
+  const chain = yield* walkChain(file, start, size, { visit, seed: draft?.seed, isOurs: known.isOurs });
   const nonZeroEnd = yield* endOfNonZero(file, chain.end, size);
   const window =
     typeof known.window === "number"
       ? known.window
-      : Math.max(known.window.atLeast, chain.largest, yield* claimedLength(file, chain.end, size));
+      : Math.max(known.window.atLeast, largest, yield* claimedLength(file, chain.end, size));
   const redoFrom =
     closed !== undefined ? { seq: chain.nextSeq, offset: chain.end } : redoStart(mark, markProblem, trail, chain);
   const isForeign =
@@ -150,6 +165,12 @@ function* mayBeginRecord(file: StorageFile, size: number): Plan<boolean> {
   return header.length < headerLength || isRecordId(header, headerAt.id);
 }
 
+/** Bytes of the largest record, header included. */
+function largestOf(run: ChainRun): number {
+  const starts = run.starts();
+  return starts.reduce((most, start, i) => Math.max(most, (starts[i + 1] ?? run.end) - start), 0);
+}
+
 /** Remembers enough record boundaries to name one at least a window before the end. */
 class Trail {
   readonly #window: number;
@@ -164,8 +185,11 @@ class Trail {
 
   pass(run: ChainRun): void {
     const boundaries = this.#boundaries;
+    // None of these would be remembered.
+    if (run.offset + run.end < (boundaries.at(-1)?.offset ?? 0) + this.#spacing) return;
+    const starts = run.starts();
     for (let i = 0; i < run.count; i++) {
-      const offset = run.offset + (run.starts[i] as number);
+      const offset = run.offset + (starts[i] as number);
       if (offset < (boundaries.at(-1)?.offset ?? 0) + this.#spacing) continue;
       boundaries.push({ seq: run.seq + i, offset });
       while ((boundaries[1]?.offset ?? Infinity) <= offset - this.#window) boundaries.shift();

@@ -37,7 +37,8 @@ function texts(disk: SimulatedDisk, from: "cache" | "medium" = "cache"): string[
   const copy = new SimulatedDisk({ keepLog: false });
   copy.writeFile(logAt, bytes);
   const found: string[] = [];
-  const visit = ({ offset, starts, count, end }: ChainRun): void => {
+  const visit = ({ offset, count, end, ...run }: ChainRun): void => {
+    const starts = run.starts();
     for (let i = 0; i < count; i++) {
       const start = offset + (starts[i] as number) + headerLength;
       found.push(bytes.toString("latin1", start, offset + (starts[i + 1] ?? end)));

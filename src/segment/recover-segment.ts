@@ -6,6 +6,7 @@
 import type { Plan } from "../storage/plan.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import { damaged } from "./damaged.ts";
+import type { IndexDraft } from "./index-draft.ts";
 import type { IndexFile } from "./index-file.ts";
 import { type Known, inspect } from "./inspect.ts";
 import type { Run } from "./log-record.ts";
@@ -40,10 +41,16 @@ export interface CheckedSegment {
 
 /**
  * What recovery would do with the segment. Changes nothing.
+ * @param draft takes the entries of the records that are walked through
  * @throws SEQLOG_DAMAGED when it would do nothing
  */
-export function* checkSegment(file: StorageFile, index: IndexFile | undefined, known: Known): Plan<CheckedSegment> {
-  const evidence = yield* inspect(file, index, known);
+export function* checkSegment(
+  file: StorageFile,
+  index: IndexFile | undefined,
+  known: Known,
+  draft?: IndexDraft,
+): Plan<CheckedSegment> {
+  const evidence = yield* inspect(file, index, known, draft);
   const action = decide(evidence);
   if (action.damage !== undefined) throw damaged(file.path, action.damage.offset, action.damage.reason);
   // Without a record before those that are written anew there is nothing to rebuild for.

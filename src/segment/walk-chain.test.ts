@@ -5,6 +5,7 @@ import { headerAt, headerLength, problem, writeHeader } from "../format/record.t
 import { createIdSourceV4 } from "../format/uuid.ts";
 import { run, runSync } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
+import { failWith } from "../testing/fault-plan.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { chunkOf } from "./verify-chunk.ts";
@@ -46,8 +47,8 @@ function walk(bytes: Uint8Array, fileEnd = bytes.length): ChainEnd {
 const three = segmentOf(10, 0, 50);
 
 test("a whole file is a chain to its end", () => {
-  expect(walk(three)).toEqual({ nextSeq: 3, end: three.length, problem: 0, largest: 82 });
-  expect(walk(new Uint8Array(0))).toEqual({ nextSeq: 0, end: 0, problem: 0, largest: 0 });
+  expect(walk(three)).toEqual({ nextSeq: 3, end: three.length, problem: 0 });
+  expect(walk(new Uint8Array(0))).toEqual({ nextSeq: 0, end: 0, problem: 0 });
 });
 
 test("a record cut at any byte ends the log before it", () => {
@@ -56,7 +57,6 @@ test("a record cut at any byte ends the log before it", () => {
       nextSeq: 2,
       end: 74,
       problem: cut < 74 + headerLength ? problem.headerCut : problem.dataCut,
-      largest: 42,
     });
   }
   expect(walk(three.subarray(0, 74))).toMatchObject({ nextSeq: 2, end: 74, problem: 0 });
@@ -75,7 +75,7 @@ test.each([
 
 test("zeros behind the records end the log", () => {
   expect(walk(Buffer.concat([three, Buffer.alloc(100)]))).toMatchObject({ nextSeq: 3, end: three.length });
-  expect(walk(Buffer.alloc(100))).toEqual({ nextSeq: 0, end: 0, problem: problem.wrongId, largest: 0 });
+  expect(walk(Buffer.alloc(100))).toEqual({ nextSeq: 0, end: 0, problem: problem.wrongId });
 });
 
 test("it is told of every record, in order, also of those that do not fit into one read", () => {
@@ -88,7 +88,8 @@ test("it is told of every record, in order, also of those that do not fit into o
     expected.push([100 + i, offset, crc32OfHeader(view, offset), lengths[i]]);
     offset += headerLength + (lengths[i] as number);
   }
-  const visit = ({ seq, offset, starts, end, entries, count }: ChainRun): void => {
+  const visit = ({ seq, offset, end, entries, count, ...run }: ChainRun): void => {
+    const starts = run.starts();
     for (let i = 0; i < count; i++) {
       const start = starts[i] as number;
       const length = (starts[i + 1] ?? end) - start - headerLength;
@@ -99,7 +100,7 @@ test("it is told of every record, in order, also of those that do not fit into o
     }
   };
   const plan = walkChain(fileOf(bytes), { seq: 100, offset: 0 }, bytes.length, { visit, seed: 77 });
-  expect(runSync(plan)).toEqual({ nextSeq: 109, end: bytes.length, problem: 0, largest: 3 * mebibyte + headerLength });
+  expect(runSync(plan)).toEqual({ nextSeq: 109, end: bytes.length, problem: 0 });
   expect(visited).toEqual(expected);
 });
 
@@ -167,4 +168,97 @@ test("the CRC of a range is that of its bytes, and none where the file ends befo
   expect(crc(3000)).toBe(crc32(bytes, 32));
   expect(crc(0)).toBe(0);
   expect(crc(3001)).toBe(-1);
+});
+
+/** Records whose lengths leave something over at the end of every piece, now little, now more than there is room for. */
+const mixed = [
+  ...Array.from({ length: 9000 }, (_, i) => (i * 37) % 500),
+  300_000,
+  ...Array.from({ length: 3000 }, (_, i) => i % 300),
+  200_000,
+  900_000,
+  ...Array.from({ length: 3000 }, (_, i) => (i * 11) % 900),
+  3 * mebibyte,
+  ...Array.from({ length: 3000 }, (_, i) => (i * 7) % 400),
+];
+
+async function entriesOf(bytes: Uint8Array, isBlocking: boolean): Promise<{ end: ChainEnd; entries: Buffer }> {
+  const pieces: Buffer[] = [];
+  const visit = ({ entries }: ChainRun): void => void pieces.push(Buffer.from(entries));
+  const plan = walkChain(fileOf(bytes), { seq: 0, offset: 0 }, bytes.length, { visit, seed: 5 });
+  const end = isBlocking ? runSync(plan) : await run(plan);
+  return { end, entries: Buffer.concat(pieces) };
+}
+
+test("reading ahead changes nothing: blocking or not, the same records and the same end", async () => {
+  const whole = segmentOf(...mixed);
+  for (const bytes of [whole, whole.subarray(0, 2 * mebibyte + 17), whole.subarray(0, whole.length - 1)]) {
+    const [one, other] = [await entriesOf(bytes, true), await entriesOf(bytes, false)];
+    expect(other.end).toEqual(one.end);
+    expect(other.entries.equals(one.entries)).toBe(true);
+    const starts = Array.from({ length: one.end.nextSeq }, (_, i) =>
+      entryOffset(chunkOf(one.entries, 0).view, i * entryLength),
+    );
+    expect(starts).toEqual(offsetsOf(mixed.slice(0, one.end.nextSeq)));
+  }
+});
+
+function offsetsOf(lengths: readonly number[]): number[] {
+  let next = 0;
+  return lengths.map((length) => {
+    const at = next;
+    next += headerLength + length;
+    return at;
+  });
+}
+
+test("a walk that ends early, or fails, has no read under way when it ends", async () => {
+  const bytes = segmentOf(...Array.from({ length: 9000 }, () => 500));
+  bytes[500_000] = (bytes[500_000] as number) ^ 1;
+  const stopped = fileOf(bytes);
+  const end = await run(walkChain(stopped, { seq: 0, offset: 0 }, bytes.length));
+  expect(end).toMatchObject({ nextSeq: 939, problem: problem.wrongCrc });
+  // What was read ahead has ended too: with no background operation the descriptor may be closed.
+  expect(stopped.disk.operations.count("read")).toBe(2);
+  stopped.closeSync();
+
+  const failed = fileOf(bytes);
+  const visit = (): void => {
+    throw new RangeError("the visitor's");
+  };
+  await expect(run(walkChain(failed, { seq: 0, offset: 0 }, bytes.length, { visit }))).rejects.toThrow(RangeError);
+  expect(failed.disk.operations.count("read")).toBe(2);
+  failed.closeSync();
+});
+
+test("an error of a read ahead is thrown when its bytes are needed, and not when they are not", async () => {
+  const bytes = segmentOf(...Array.from({ length: 9000 }, () => 500));
+  const needed = faultyFileOf(bytes, 1);
+  await expect(run(walkChain(needed, { seq: 0, offset: 0 }, bytes.length))).rejects.toMatchObject({
+    code: "SEQLOG_IO",
+  });
+  bytes[500_000] = (bytes[500_000] as number) ^ 1;
+  const unneeded = faultyFileOf(bytes, 1);
+  expect(await run(walkChain(unneeded, { seq: 0, offset: 0 }, bytes.length))).toMatchObject({ nextSeq: 939 });
+});
+
+/** One whose reads fail after the first `skip`. */
+function faultyFileOf(bytes: Uint8Array, skip: number): StorageFile {
+  const disk = new SimulatedDisk();
+  disk.writeFile("/s.log", bytes);
+  const machine = disk.boot();
+  machine.faults.on({ kind: "read", skip }, failWith("EIO"));
+  return machine.storage.openSync("/s.log", "read");
+}
+
+test("a file that becomes shorter while it is read ends where it ends now", async () => {
+  const bytes = segmentOf(...Array.from({ length: 9000 }, () => 500));
+  // At the end of a piece, and inside one.
+  for (const [size, found] of [
+    [3 * mebibyte, problem.headerCut],
+    [3 * mebibyte + 100, problem.dataCut],
+  ] as const) {
+    const end = await run(walkChain(fileOf(bytes.subarray(0, size)), { seq: 0, offset: 0 }, bytes.length));
+    expect(end).toEqual({ nextSeq: 5913, end: 5913 * 532, problem: found });
+  }
 });

@@ -7,6 +7,7 @@ import { entryLength, noSeed, writeEntry } from "../format/index-entry.ts";
 import { headerAt, headerLength, problem } from "../format/record.ts";
 import type { Plan } from "../storage/plan.ts";
 import type { StorageFile } from "../storage/storage.ts";
+import { PiecesAhead } from "./pieces-ahead.ts";
 import { type Chunk, type Walked, chunkOf, verifyChunk } from "./verify-chunk.ts";
 import { type WalkedRecords, walkWindow } from "./walk-window.ts";
 
@@ -23,8 +24,6 @@ export interface ChainEnd {
   readonly end: number;
   /** 0 when that is the end of the file, else what stands there (a code of `problem`). */
   readonly problem: number;
-  /** Bytes of the largest record, header included. */
-  readonly largest: number;
 }
 
 /** Valid records that follow one another; gone when the visit returns. */
@@ -40,7 +39,7 @@ export interface WalkOptions {
   /** Told of all valid records, in order. */
   readonly visit?: (run: ChainRun) => void;
   /** What the entries that a visitor sees are seeded with. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** The records were written by us, whose ids never end in 0x00: one that does is torn. */
   readonly isOurs?: boolean | undefined;
 }
@@ -50,32 +49,39 @@ export function* walkChain(
   file: StorageFile,
   from: { readonly seq: number; readonly offset: number },
   fileEnd: number,
-  { visit, seed = noSeed, isOurs = false }: WalkOptions = {},
+  options: WalkOptions = {},
+): Plan<ChainEnd> {
+  const pieces = new PiecesAhead(file, from.offset, fileEnd);
+  try {
+    return yield* walkPieces(file, from, pieces, options);
+  } finally {
+    yield* pieces.settle();
+  }
+}
+
+function* walkPieces(
+  file: StorageFile,
+  from: { readonly seq: number; readonly offset: number },
+  pieces: PiecesAhead,
+  { visit, seed = noSeed, isOurs = false }: WalkOptions,
 ): Plan<ChainEnd> {
   let { seq, offset } = from;
-  let largest = 0;
-  const buffer = new Uint8Array(Math.min(chunkLength, Math.max(fileEnd - offset, 0)));
+  /** What the data of a record that is longer than a piece is read through. */
+  let longData: Uint8Array | undefined;
   const pass = (run: WalkedRecords): void => {
     visit?.({ ...run, seq, offset });
-    for (let i = 0; i < run.count; i++) {
-      largest = Math.max(largest, (run.starts[i + 1] ?? run.end) - (run.starts[i] as number));
-    }
     seq += run.count;
     offset += run.end;
   };
-  while (offset < fileEnd) {
-    const target = buffer.subarray(0, Math.min(buffer.length, fileEnd - offset));
-    const read = yield { file, target, position: offset };
-    // The file became shorter than it was said to be: what is gone is invalid.
-    if (read < target.length) fileEnd = offset + read;
-    const chunk = chunkOf(target.subarray(0, read), offset);
+  while (offset < pieces.end) {
+    const chunk = yield* pieces.from(offset);
     let stopped: Walked = { starts: [], end: 0, problem: 0, needed: 0 };
-    for (let at = 0; at < read; at = offset - chunk.position) {
+    for (let at = 0; at < chunk.bytes.length; at = offset - chunk.position) {
       const run = walkWindow(chunk, at, seq, seed, isOurs);
       pass(run);
       if (run.count > 0) continue;
       const rest = chunkOf(chunk.bytes.subarray(at), offset);
-      stopped = verifyChunk(rest, fileEnd, 1);
+      stopped = verifyChunk(rest, pieces.end, 1);
       if (isOurs && stopped.problem === 0 && rest.bytes[lastOfHeader] === 0) {
         stopped = { ...stopped, starts: [], problem: problem.wrongId };
       }
@@ -83,28 +89,29 @@ export function* walkChain(
       // A record that one window is too short for.
       pass(oneRecord(rest, stopped.end, seq, seed));
     }
-    if (stopped.problem !== 0) return { nextSeq: seq, end: offset, problem: stopped.problem, largest };
-    if (stopped.needed > buffer.length) {
+    if (stopped.problem !== 0) return { nextSeq: seq, end: offset, problem: stopped.problem };
+    if (stopped.needed > chunkLength) {
       const header = chunkOf(
         chunk.bytes.slice(offset - chunk.position, offset - chunk.position + headerLength),
         offset,
       );
       const length = stopped.needed - headerLength;
-      const crc = yield* crcOfRange(file, offset + headerLength, length, buffer);
+      longData ??= new Uint8Array(chunkLength);
+      const crc = yield* crcOfRange(file, offset + headerLength, length, longData);
       if (crc !== header.view.getUint32(headerAt.crc, true)) {
-        return { nextSeq: seq, end: offset, problem: problem.wrongCrc, largest };
+        return { nextSeq: seq, end: offset, problem: problem.wrongCrc };
       }
       pass(oneRecord(header, stopped.needed, seq, seed));
     }
   }
-  return { nextSeq: seq, end: offset, problem: 0, largest };
+  return { nextSeq: seq, end: offset, problem: 0 };
 }
 
 /** A record that is known to be valid, by its header. */
 function oneRecord({ view, position }: Chunk, end: number, seq: number, seed: number): WalkedRecords {
   const entries = new Uint8Array(entryLength);
   writeEntry(chunkOf(entries, 0).view, 0, seed, seq, position, crc32OfHeader(view, 0), "firm");
-  return { count: 1, starts: [0], entries, end };
+  return { count: 1, starts: () => [0], entries, end };
 }
 
 /** The CRC of part of a file, read through `buffer`; −1 when the file ends before. */

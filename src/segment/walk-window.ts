@@ -8,8 +8,8 @@ import { type Chunk, chunkOf, verifyChunk } from "./verify-chunk.ts";
 /** Valid records that follow one another. */
 export interface WalkedRecords {
   readonly count: number;
-  /** Where each starts, from where the walk began. */
-  readonly starts: readonly number[];
+  /** Where each starts, from where the walk began. Made when it is asked for: who wants entries alone need not wait. */
+  starts(): readonly number[];
   /** Their firm entries; the next walk may overwrite them. */
   readonly entries: Uint8Array;
   /** Where the last one ends, from where the walk began. */
@@ -42,5 +42,5 @@ export function walkPlainly(chunk: Chunk, seq: number, seed: number, isOurs: boo
   const end = walked.starts[starts.length] ?? walked.end;
   const entries = new Uint8Array(starts.length * entryLength);
   writeEntries({ bytes, view, starts, end }, seq, seed, "firm", entries);
-  return { count: starts.length, starts, entries, end };
+  return { count: starts.length, starts: () => starts, entries, end };
 }

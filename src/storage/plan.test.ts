@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { failWith } from "../testing/fault-plan.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
-import { type Plan, readAt, run, runSync } from "./plan.ts";
+import { type AheadRequest, type Plan, readAt, run, runSync } from "./plan.ts";
 import type { StorageFile } from "./storage.ts";
 
 function fileOf(text: string) {
@@ -69,4 +69,21 @@ test("an error of the plan itself is the caller's", async () => {
   }
   expect(() => runSync(broken())).toThrow(RangeError);
   await expect(run(broken())).rejects.toThrow(RangeError);
+});
+
+test("a read ahead begins as soon as the one before has ended, and is made once", async () => {
+  const { file, disk } = fileOf("one two");
+  const begun: number[] = [];
+  function* ahead(): Plan<string> {
+    const [first, second] = [new Uint8Array(3), new Uint8Array(3)];
+    const next: AheadRequest = { file, target: second, position: 4, begun: undefined };
+    yield { file, target: first, position: 0, ahead: next };
+    begun.push(next.begun === undefined ? 0 : 1);
+    yield next;
+    return `${Buffer.from(first).toString()}${Buffer.from(second).toString()}`;
+  }
+  expect(runSync(ahead())).toBe("onetwo");
+  expect(await run(ahead())).toBe("onetwo");
+  expect(begun).toEqual([0, 1]);
+  expect(disk.operations.count("read")).toBe(4);
 });

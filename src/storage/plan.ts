@@ -11,6 +11,18 @@ interface ReadRequest {
   readonly position: number;
   /** To be read at the same time. */
   readonly beside?: BesideRequest;
+  /** To be begun as soon as this read has ended. */
+  readonly ahead?: AheadRequest | undefined;
+}
+
+/**
+ * A read that begins before the plan asks for it, where that does not block. The plan asks for it
+ * later by yielding it, and does so before it ends in any way when it has begun: until then the
+ * read uses the descriptor and the target.
+ */
+export interface AheadRequest extends ReadRequest {
+  /** Set by `run` when it begins. */
+  begun: Promise<number> | undefined;
 }
 
 /** A second read that goes with another one. */
@@ -23,7 +35,7 @@ export interface BesideRequest {
 }
 
 /** Steps towards a `T`. */
-export type Plan<T> = Generator<ReadRequest, T, number>;
+export type Plan<T> = Generator<ReadRequest | AheadRequest, T, number>;
 
 /** Runs a plan to its end, blocking. */
 export function runSync<T>(plan: Plan<T>): T {
@@ -47,10 +59,11 @@ export function runSync<T>(plan: Plan<T>): T {
 export async function run<T>(plan: Plan<T>): Promise<T> {
   let step = plan.next();
   while (step.done !== true) {
-    const { file, target, position, beside } = step.value;
+    const request = step.value;
     let read: number;
     try {
-      read = await (beside === undefined ? file.read(target, position) : readBoth(file, target, position, beside));
+      read = await (("begun" in request ? request.begun : undefined) ?? begin(request));
+      if (request.ahead !== undefined) beginAhead(request.ahead);
     } catch (error) {
       step = plan.throw(error);
       continue;
@@ -58,6 +71,16 @@ export async function run<T>(plan: Plan<T>): Promise<T> {
     step = plan.next(read);
   }
   return step.value;
+}
+
+function begin({ file, target, position, beside }: ReadRequest): Promise<number> {
+  return beside === undefined ? file.read(target, position) : readBoth(file, target, position, beside);
+}
+
+function beginAhead(request: AheadRequest): void {
+  request.begun = begin(request);
+  // An error is thrown when the plan asks for the read; nobody listens before.
+  request.begun.catch(() => {});
 }
 
 async function readBoth(

@@ -482,7 +482,7 @@ function mutantsOfLogs(): Mutant[] {
         {
           // Else recovery would read the same place for ever, which breaks no promise.
           file: "segment/walk-chain.ts",
-          find: `    if (stopped.needed > buffer.length) {`,
+          find: `    if (stopped.needed > chunkLength) {`,
           replace: `    if (stopped.needed > 0) {`,
         },
       ],

@@ -23,7 +23,7 @@ const slices = 16;
 interface WalkedWindow {
   readonly count: number;
   /** Where each record starts, from the start of the window. */
-  readonly starts: readonly number[];
+  starts(): readonly number[];
   /** The firm index entries of these records; a view that the next call overwrites. */
   readonly entries: Uint8Array;
   /** Where the last one ends. */
@@ -113,7 +113,7 @@ function instantiate({ Module, Instance }: WebAssemblyPart): RecordsWasm | undef
       const count = walk(copyIn(bytes, start, end), position, firstSeq, seed, isOurs ? 1 : 0);
       return {
         count,
-        starts: startsOf(view, count),
+        starts: () => startsOf(view, count),
         entries: all.subarray(entriesAt, entriesAt + count * entryLength),
         end: stopped.value,
       };
