@@ -2,6 +2,7 @@
  * Steps that change the streams of a store, and what the streams are after each: for tests that end
  * the process, or the power, anywhere in between.
  */
+import type { Change } from "./stream-model.ts";
 import { messagesOfPiece } from "./messages-of-piece.ts";
 import { frameOf } from "../../src/server/streams/new-frame.ts";
 import type { CreateRequest } from "../../src/server/streams/create-stream.ts";
@@ -40,7 +41,7 @@ function put(path: string, body: string, more: Partial<CreateRequest> = {}): (st
 /** Producers make an append that was made already a duplicate. */
 function post(path: string, body: string, seq: number, close = false): (store: StreamStore) => Promise<unknown> {
   return async (store) => {
-    const entry = store.find(path);
+    const entry = store.findSurely(path);
     if (entry === undefined) throw new Error(`${path} is not there`);
     const { stream, release } = await store.hold(entry);
     try {
@@ -55,9 +56,27 @@ function post(path: string, body: string, seq: number, close = false): (store: S
 
 function remove(path: string): (store: StreamStore) => Promise<unknown> {
   return async (store) => {
-    const entry = store.find(path);
+    const entry = store.findSurely(path);
     if (entry !== undefined && !entry.meta.isDeleted) await store.delete(path);
   };
+}
+
+/** Makes a change of the model in a store. */
+export async function make(store: StreamStore, change: Change): Promise<void> {
+  const { path } = change;
+  switch (change.kind) {
+    case "create":
+      await put(path, JSON.stringify(change.messages), { isClosed: change.isClosed })(store);
+      break;
+    case "fork":
+      await put(path, "", { fork: { path: change.from, seq: change.seq, subOffset: change.subOffset } })(store);
+      break;
+    case "append":
+      await post(path, JSON.stringify(change.messages), change.producerSeq, change.isClosed)(store);
+      break;
+    case "delete":
+      await remove(path)(store);
+  }
 }
 
 const open = (...messages: unknown[]): SeenStream => ({ messages, isClosed: false });
@@ -100,8 +119,8 @@ export const worlds: readonly World[] = [{}, ...steps.map(({ after }) => after)]
 /** What there is. */
 export async function look(store: StreamStore): Promise<World> {
   const world: Record<string, SeenStream | "gone"> = {};
-  for (const path of ["a", "b", "c"]) {
-    const entry = store.find(path);
+  for (const path of ["a", "b", "c", "d"]) {
+    const entry = store.findSurely(path);
     if (entry === undefined) continue;
     if (entry.meta.isDeleted) {
       world[path] = "gone";

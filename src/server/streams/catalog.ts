@@ -54,11 +54,14 @@ export class Catalog {
     return new Catalog(undefined, new GivenLogs(machine, logs));
   }
 
+  /** @throws when a stream that cannot be read may have the name */
   find(name: string): Found {
     const entry = this.streams?.find(name);
     if (entry !== undefined) return { kind: "stream", entry };
     const log = this.#logs.find(name);
-    return log === undefined ? undefined : { kind: "log", log };
+    if (log !== undefined) return { kind: "log", log };
+    const other = this.streams?.findSurely(name);
+    return other === undefined ? undefined : { kind: "stream", entry: other };
   }
 
   /** The stream of a name, to be changed. @throws {Refusal} for what is no stream, or no more */

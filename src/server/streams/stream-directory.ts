@@ -7,7 +7,7 @@ import { SeqlogError } from "../../errors.ts";
 import { lockPath } from "../../log/directory-writer.ts";
 import { damaged } from "../../segment/damaged.ts";
 import type { Machine } from "../../storage/storage.ts";
-import { type WriterLock, acquireWriterLock } from "../../storage/writer-lock.ts";
+import { type WriterLock, acquireWriterLock, mayBeHeld } from "../../storage/writer-lock.ts";
 import { removeTree } from "./remove-directory.ts";
 import { type StreamMeta, loadMeta } from "./stream-meta.ts";
 import { reservedSegment } from "./stream-path.ts";
@@ -21,6 +21,10 @@ export interface Seen {
   /** The ids of all streams, those that cannot be read among them. */
   readonly ids: ReadonlySet<string>;
   readonly metas: readonly StreamMeta[];
+  /** Why one of them could not be read: it may have any name. */
+  readonly unreadable: SeqlogError | undefined;
+  /** Whether what STREAM says of time may not be durable: a process was killed before. */
+  readonly isUnsynced: boolean;
 }
 
 export class StreamDirectory {
@@ -29,6 +33,8 @@ export class StreamDirectory {
   readonly #root: string;
   readonly #report: (error: Error) => void;
   #lock: WriterLock | undefined;
+  /** Whether names may be on the disk that are not durable. */
+  #isUnsynced = true;
 
   /** @param report is told of streams that cannot be read */
   constructor(machine: Machine, directory: string, report: (error: Error) => void) {
@@ -56,8 +62,11 @@ export class StreamDirectory {
   /** Takes the lock. @throws SEQLOG_LOCKED when another process has it */
   own(): void {
     if (this.#lock !== undefined) return;
-    this.#machine.storage.makeDirectorySync(this.#root);
+    const { storage } = this.#machine;
+    storage.makeDirectorySync(this.#root);
+    const isUnclean = mayBeHeld(storage, lockPath(this.#parent));
     this.#lock = acquireWriterLock(this.#machine, lockPath(this.#parent), "kernel");
+    this.#isUnsynced = isUnclean;
   }
 
   /** Takes the lock if nobody has it. */
@@ -74,16 +83,21 @@ export class StreamDirectory {
     const { storage } = this.#machine;
     const ids = new Set<string>();
     const metas: StreamMeta[] = [];
+    let unreadable: SeqlogError | undefined;
+    const isSyncing = this.isOwned && this.#isUnsynced;
+    if (isSyncing) storage.fsyncDirectorySync(this.#root);
     for (const name of storage.listSync(this.#root)) {
       const isLeft = name.endsWith(draftEnding) || name.endsWith(goneEnding);
       if (isLeft && this.isOwned) this.#removeLeftover(join(this.#root, name));
       if (!streamName.test(name)) continue;
-      const meta = this.#metaAt(name);
+      const meta = this.#metaAt(name, isSyncing);
       if (meta === "removed") continue;
       ids.add(name);
-      if (meta !== undefined) metas.push(meta);
+      if (meta instanceof SeqlogError) unreadable = meta;
+      else metas.push(meta);
     }
-    return { ids, metas };
+    if (isSyncing && unreadable === undefined) this.#isUnsynced = false;
+    return { ids, metas, unreadable, isUnsynced: isSyncing };
   }
 
   #removeLeftover(directory: string): void {
@@ -95,18 +109,23 @@ export class StreamDirectory {
     }
   }
 
-  /** What cannot be read is told of, and the others are served. */
-  #metaAt(id: string): StreamMeta | "removed" | undefined {
+  /**
+   * What cannot be read is told of, and the others are served.
+   * @param isSyncing a process that was killed may have marked a stream as deleted and not synced that:
+   * before anything is built on it, it is made durable. (One fsync for each stream would take too long.)
+   */
+  #metaAt(id: string, isSyncing: boolean): StreamMeta | "removed" | SeqlogError {
     const directory = join(this.#root, id);
     try {
       const meta = loadMeta(this.#machine.storage, directory);
+      if (isSyncing && meta.isDeleted) this.#machine.storage.fsyncDirectorySync(directory);
       if (meta.id === id) return meta;
       throw damaged(directory, 0, `it is of the stream ${meta.id}: a copy belongs into a directory of its own`);
     } catch (error) {
       if (!(error instanceof SeqlogError)) throw error;
       if (SeqlogError.is(error, "SEQLOG_NOT_FOUND") && !this.isOwned) return "removed";
       this.#report(error);
-      return undefined;
+      return error;
     }
   }
 
@@ -114,13 +133,28 @@ export class StreamDirectory {
   setAside(directory: string): string {
     const { storage } = this.#machine;
     const aside = directory + goneEnding;
-    storage.renameSync(directory, aside);
-    storage.fsyncDirectorySync(this.#root);
+    this.changing(() => {
+      storage.renameSync(directory, aside);
+      storage.fsyncDirectorySync(this.#root);
+    });
     return aside;
   }
 
+  /** Makes a change of names; after one that failed the next owner makes sure of what is there. */
+  changing(change: () => void): void {
+    const isUnsynced = this.#isUnsynced;
+    this.#isUnsynced = true;
+    change();
+    this.#isUnsynced = isUnsynced;
+  }
+
+  /** Names may have changed without being durable. */
+  distrust(): void {
+    this.#isUnsynced = true;
+  }
+
   release(): void {
-    this.#lock?.release();
+    this.#lock?.release(!this.#isUnsynced);
     this.#lock = undefined;
   }
 }

@@ -17,6 +17,8 @@ export class StreamEntry {
   readonly forks: Set<StreamEntry> = new Set();
   /** When it was read or appended to last, as far as is known; counts with a TTL. */
   lastAccessMs: number;
+  /** Whether `aliveUntil` may not be durable, though it was found on the disk. */
+  isLeaseUnsynced = false;
   /** Removed: whoever still holds it stops. */
   isGone = false;
   /** The open log. */

@@ -274,6 +274,9 @@ test("one stream that cannot be read is told of, and takes no other with it", ()
     expect(again.find("b")).toBeUndefined();
     // Its source is there still, though no fork of it is known.
     expect(again.find("a")?.meta.isDeleted).toBe(true);
+    // It may have any name, so none is free.
+    await expect(create(again, "b")).rejects.toMatchObject({ code: "SEQLOG_DAMAGED" });
+    expect(() => again.findSurely("b")).toThrow("STREAM");
     await again.close();
     disk.flipBit(damaged, 10, 0);
     const mended = openStore(machine);

@@ -64,8 +64,8 @@ export class StreamStore {
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #unfinished = new Unfinished();
   #lookedAt = 0;
-  /** Whether the last look could read every stream. */
-  #isComplete = true;
+  /** Why there may be streams that are not known. */
+  #unreadable: SeqlogError | undefined;
   #stopSweep: (() => void) | undefined;
 
   private constructor(machine: Machine, directory: string, options: StoreOptions) {
@@ -93,6 +93,18 @@ export class StreamStore {
     if (entry === undefined || !this.#isOver(entry)) return entry;
     this.#expire(entry);
     return entry.meta.isDeleted && !entry.isGone ? entry : undefined;
+  }
+
+  /**
+   * As `find`; before it says that a name is nobody's it makes sure that no stream could have it.
+   * @throws why one cannot be read
+   */
+  findSurely(path: string): StreamEntry | undefined {
+    const entry = this.find(path);
+    if (entry !== undefined || this.#unreadable === undefined) return entry;
+    if (this.#machine.clock.now() - this.#lookedAt >= lookAgainMs) this.#look();
+    if (this.#unreadable !== undefined) throw this.#unreadable;
+    return this.find(path);
   }
 
   /** All that are there, in no particular order. */
@@ -130,6 +142,10 @@ export class StreamStore {
     const now = this.#machine.clock.now();
     const ttlMs = ttlSeconds * 1000;
     entry.lastAccessMs = now;
+    if (entry.isLeaseUnsynced && this.#directory.isOwned) {
+      this.#storage.fsyncDirectorySync(entry.directory);
+      entry.isLeaseUnsynced = false;
+    }
     if (now + ttlMs <= (aliveUntil ?? 0) || !this.#directory.isOwned) return;
     const lease = Math.min(ttlMs / leaseShare, maxLeaseMs);
     this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) });
@@ -139,7 +155,7 @@ export class StreamStore {
   async create(request: CreateRequest): Promise<{ readonly entry: StreamEntry; readonly isNew: boolean }> {
     return await this.#inTurn(request.path, async () => {
       this.#own();
-      const existing = this.find(request.path);
+      const existing = this.findSurely(request.path);
       if (existing !== undefined) return { entry: await this.#same(existing, request), isNew: false };
       return { entry: await this.#make(request), isNew: true };
     });
@@ -183,7 +199,7 @@ export class StreamStore {
   }
 
   #sourceOf(fork: ForkRequest, request: CreateRequest): StreamEntry {
-    const source = this.find(fork.path);
+    const source = this.findSurely(fork.path);
     if (source === undefined) throw notFound(fork.path);
     if (source.meta.isDeleted) {
       throw new Refusal("conflict", "SOURCE_DELETED", `${fork.path} was deleted; it lives on for its forks alone`);
@@ -246,6 +262,10 @@ export class StreamStore {
       await makeStreamDirectory(this.#machine, places, meta, { firstSeq, frames });
     } catch (error) {
       this.#removeLater(places.draft);
+      // It may have got its name after all: whoever looks for one looks again.
+      this.#directory.distrust();
+      if (error instanceof SeqlogError) this.#unreadable = error;
+      this.#lookedAt = 0;
       throw error;
     }
     const entry = new StreamEntry(meta, places.directory, now);
@@ -279,7 +299,7 @@ export class StreamStore {
   async delete(path: string): Promise<void> {
     await this.#inTurn(path, async () => {
       this.#own();
-      const entry = this.find(path);
+      const entry = this.findSurely(path);
       if (entry === undefined) throw notFound(path);
       if (entry.meta.isDeleted) throw gone(path);
       await this.#withLogLocked(entry, () => this.#delete(entry));
@@ -315,7 +335,7 @@ export class StreamStore {
   /** What was deleted and has no forks any more goes, and then perhaps its own source. */
   #collect(entry: StreamEntry): void {
     // A stream that cannot be read may be the last fork of one that was deleted.
-    if (!this.#isComplete) return;
+    if (this.#unreadable !== undefined) return;
     for (let at: StreamEntry | undefined = entry; at !== undefined; at = at.source) {
       if (!at.meta.isDeleted || at.forks.size > 0 || at.isGone) return;
       this.#remove(at);
@@ -376,7 +396,7 @@ export class StreamStore {
   }
 
   #storeMeta(entry: StreamEntry, meta: StreamMeta): void {
-    storeMeta(this.#storage, entry.directory, meta);
+    this.#directory.changing(() => storeMeta(this.#storage, entry.directory, meta));
     entry.meta = meta;
   }
 
@@ -413,8 +433,8 @@ export class StreamStore {
   /** Brings what is known to what is there. */
   #look(): void {
     this.#lookedAt = this.#machine.clock.now();
-    const { ids, metas } = this.#directory.look();
-    this.#isComplete = ids.size === metas.length;
+    const { ids, metas, unreadable, isUnsynced } = this.#directory.look();
+    this.#unreadable = unreadable;
     for (const entry of this.#byId.values()) {
       if (ids.has(entry.meta.id)) continue;
       // Another process has removed it.
@@ -422,9 +442,13 @@ export class StreamStore {
       this.#unfinished.add(this.#logs.close(entry));
     }
     for (const meta of metas) {
-      const known = this.#byId.get(meta.id);
-      if (known !== undefined) known.meta = meta;
-      else this.#add(new StreamEntry(meta, this.#directory.placeOf(meta.id).directory, lastAccessOf(meta)));
+      let entry = this.#byId.get(meta.id);
+      if (entry === undefined) {
+        entry = new StreamEntry(meta, this.#directory.placeOf(meta.id).directory, lastAccessOf(meta));
+        this.#add(entry);
+      }
+      entry.meta = meta;
+      entry.isLeaseUnsynced ||= isUnsynced;
     }
     // Sources may have been read after their forks.
     for (const entry of this.#byId.values()) if (entry.source === undefined) this.#connect(entry);
