@@ -11,13 +11,6 @@ import type { Msg } from "@nats-io/transport-node";
 import { recordHeaders } from "./record-message.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 
-/** A record on its way. */
-export interface OutgoingRecord {
-  readonly seq: number;
-  readonly id: string;
-  readonly bytes: Uint8Array;
-}
-
 /** Bytes and messages that are not acknowledged, at most. */
 const mostBytes = 8 * 1024 * 1024;
 const mostMessages = 8192;
@@ -89,7 +82,7 @@ export class PublishPipeline {
   }
 
   /** @throws PipelineBroken */
-  publish({ seq, id, bytes }: OutgoingRecord): void {
+  publish(seq: number, id: string, bytes: Uint8Array): void {
     if (this.#broken !== undefined) throw this.#broken;
     if (seq !== this.#next) throw new Error(`record ${seq} was to be published, and ${this.#next} is next`);
     this.#next++;

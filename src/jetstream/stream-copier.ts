@@ -91,7 +91,7 @@ export class StreamCopier {
       if (pipeline.isFull) await pipeline.room();
       const { seq, id, bytes } = record;
       this.#stream.checkSize(seq, bytes.length);
-      pipeline.publish({ seq, id, bytes });
+      pipeline.publish(seq, id, bytes);
     }
   }
 
