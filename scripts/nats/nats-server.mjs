@@ -1,11 +1,23 @@
 /** One nats-server with JetStream on a directory of its own: started, asked, paused, killed. */
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { until } from "./until.mjs";
 
 /** Debian has it where not everybody's PATH goes. */
 const path = `${process.env.PATH}:/usr/sbin:/sbin`;
+
+function accepts(host, port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
 
 export class NatsServer {
   name;
@@ -65,9 +77,10 @@ export class NatsServer {
       if (this.#process === child) this.#process = undefined;
     });
     this.#process = child;
-    await until(`${this.name} answers on its monitoring port`, async () => {
+    await until(`${this.name} answers`, async () => {
       if (failure !== undefined) return true;
-      return (await this.ask("/varz")) !== undefined;
+      // Clients are let in last, when what is stored was looked through.
+      return (await this.ask("/varz")) !== undefined && (await accepts(this.host, this.ports.client));
     });
     if (failure !== undefined) throw new Error(`nats-server ${this.name}: ${failure}\n${this.#output}`);
   }
