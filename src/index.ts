@@ -11,7 +11,8 @@ export {
   seqlogErrorCodes,
 } from "./errors.ts";
 export type { Offset, Seq, SeqLike } from "./numbers.ts";
-export { openLog } from "./open.ts";
+export { type LogAt, openLog, type OpenOptionsAt } from "./open.ts";
+export type { NatsOpenOptions } from "./jetstream/nats-open-options.ts";
 export type {
   AppendMessage,
   DeliveryMessage,

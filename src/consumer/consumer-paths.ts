@@ -27,13 +27,17 @@ export function consumersDirectory(directory: string): string {
  * @throws {TypeError} when the name cannot be one
  */
 export function consumerPaths(directory: string, name: string): ConsumerPaths {
-  if (typeof name !== "string" || !namePattern.test(name)) {
-    throw new TypeError(
-      `a consumer's name is 1 to 128 of the characters A-Z a-z 0-9 . _ - and does not begin with a dot, got ${JSON.stringify(name)}`,
-    );
-  }
+  checkConsumerName(name);
   const stem = join(consumersDirectory(directory), name);
   return { name, directory, checkpoint: `${stem}.ckpt`, lock: `${stem}.lock` };
+}
+
+/** @throws {TypeError} when the name cannot be one */
+export function checkConsumerName(name: string): void {
+  if (typeof name === "string" && namePattern.test(name)) return;
+  throw new TypeError(
+    `a consumer's name is 1 to 128 of the characters A-Z a-z 0-9 . _ - and does not begin with a dot, got ${JSON.stringify(name)}`,
+  );
 }
 
 /** All consumers that have a checkpoint, sorted by name. */

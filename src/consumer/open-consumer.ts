@@ -73,13 +73,13 @@ async function storedIn(
 }
 
 /** What the user's store holds. */
-async function loadFrom(store: NonNullable<ConsumerSettings<never>["store"]>): Promise<Checkpoint | undefined> {
+export async function loadFrom(store: NonNullable<ConsumerSettings<never>["store"]>): Promise<Checkpoint | undefined> {
   const loaded = await store.load();
   return loaded === undefined ? undefined : checkedCheckpoint(loaded);
 }
 
 /** Where a consumer begins that has no checkpoint. */
-async function firstCheckpoint(
+export async function firstCheckpoint(
   log: ConsumedLog<unknown>,
   { from }: ConsumerSettings<never>,
   mark: Mark,

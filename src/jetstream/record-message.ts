@@ -27,11 +27,14 @@ export interface HeaderBlock {
   encode(): Uint8Array;
 }
 
-/** The headers of a record that is to become message `expectedLast + 1`, or none. */
-export function recordHeaders(id: string, data: Uint8Array, expectedLast: number): HeaderBlock {
+/**
+ * The headers of a record that is to become message `expectedLast + 1`, or none.
+ * @param messageId what the server knows a repetition by: the id, or for an append with a key what stands for that
+ */
+export function recordHeaders(id: string, data: Uint8Array, expectedLast: number, messageId: string = id): HeaderBlock {
   const crc = crcText(crc32(data));
   const block = Buffer.from(
-    `NATS/1.0\r\n${header.messageId}: ${id}\r\n${header.id}: ${id}\r\n${header.crc}: ${crc}\r\n${header.expectedLast}: ${expectedLast}\r\n\r\n`,
+    `NATS/1.0\r\n${header.messageId}: ${messageId}\r\n${header.id}: ${id}\r\n${header.crc}: ${crc}\r\n${header.expectedLast}: ${expectedLast}\r\n\r\n`,
     "latin1",
   );
   return { encode: () => block };

@@ -1,10 +1,11 @@
 /** A connection to the servers of a stream that sits out their elections, restarts and network cuts. */
 import { type JetStreamManager, jetstream, jetstreamManager, JetStreamApiError } from "@nats-io/jetstream";
-import { type NatsConnection, connect } from "@nats-io/transport-node";
+import { type NatsConnection, connect, credsAuthenticator } from "@nats-io/transport-node";
 import { SeqlogError } from "../errors.ts";
 import type { Clock } from "../storage/storage.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { JetStreamLocation } from "./jetstream-location.ts";
+import type { NatsOpenOptions } from "./nats-open-options.ts";
 
 /** Between two questions that got no answer. */
 const pauseMs = 200;
@@ -14,6 +15,13 @@ const moveOnMs = 3000;
 
 /** How long one question may take. */
 const answerMs = 2000;
+
+/** Whom to log in as, beside what the location says. */
+type Login = Pick<NatsOpenOptions, "user" | "pass" | "token" | "creds" | "tls">;
+
+function bytesOf(text: string | Uint8Array): Uint8Array {
+  return typeof text === "string" ? Buffer.from(text, "utf8") : text;
+}
 
 export class StreamConnection {
   readonly location: JetStreamLocation;
@@ -38,8 +46,9 @@ export class StreamConnection {
   }
 
   /** @throws SEQLOG_IO when no server can be reached, or none has JetStream */
-  static async open(location: JetStreamLocation, patienceMs: number): Promise<StreamConnection> {
-    const { servers, user, password, isTls, shown } = location;
+  static async open(location: JetStreamLocation, patienceMs: number, login: Login = {}): Promise<StreamConnection> {
+    const { servers, isTls, shown } = location;
+    const { user = location.user, pass = location.password, token, creds, tls } = login;
     let nats: NatsConnection;
     try {
       nats = await connect({
@@ -48,8 +57,10 @@ export class StreamConnection {
         maxReconnectAttempts: -1,
         reconnectTimeWait: pauseMs,
         timeout: 10_000,
-        ...(user === undefined ? {} : password === undefined ? { token: user } : { user, pass: password }),
-        ...(isTls ? { tls: {} } : {}),
+        ...(token === undefined ? {} : { token }),
+        ...(user === undefined ? {} : pass === undefined ? { token: user } : { user, pass }),
+        ...(creds === undefined ? {} : { authenticator: credsAuthenticator(bytesOf(creds)) }),
+        ...(isTls || tls !== undefined ? { tls: { ...tls } } : {}),
       });
     } catch (error) {
       throw ioError(shown, "connect", error);

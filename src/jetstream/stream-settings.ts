@@ -2,6 +2,7 @@
  * How a stream that is a log is set up, and how it says which log it is: in its description, since
  * servers before 2.10 keep no metadata of a stream.
  */
+import { nanos } from "@nats-io/transport-node";
 import { type StreamConfig, StorageType, RetentionPolicy, DiscardPolicy } from "@nats-io/jetstream";
 
 /** Which log a stream is, or is a copy of. */
@@ -13,6 +14,9 @@ export interface StreamIdentity {
   readonly codec: string | null;
 }
 
+/** How long a stream knows message ids, and so keys: what the server does by itself. It keeps each in memory so long. */
+export const defaultKeyWindowMs: number = 2 * 60 * 1000;
+
 const mark = "seqlog ";
 
 /** The settings of a new stream. Its one subject is its name. */
@@ -20,6 +24,7 @@ export function streamSettings(
   stream: string,
   replicas: number,
   identity: StreamIdentity,
+  keyWindowMs: number = defaultKeyWindowMs,
 ): Partial<StreamConfig> & { name: string } {
   const { logId, generation, codec } = identity;
   return {
@@ -31,6 +36,7 @@ export function streamSettings(
     discard: DiscardPolicy.New,
     num_replicas: replicas,
     allow_direct: true,
+    duplicate_window: nanos(keyWindowMs),
   };
 }
 

@@ -225,7 +225,8 @@ function crcOf(data: Uint8Array | string): number {
   return crc32(typeof data === "string" ? Buffer.from(data, "utf8") : data);
 }
 
-function checkKey(key: Uint8Array | string): void {
+/** @throws {TypeError}, {RangeError} */
+export function checkKey(key: Uint8Array | string): void {
   if (typeof key !== "string" && !(key instanceof Uint8Array)) {
     throw new TypeError(`key must be a string or a Uint8Array, got ${key === null ? "null" : typeof key}`);
   }

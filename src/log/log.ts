@@ -70,8 +70,12 @@ export interface LogCapabilities {
    * holes: `get` gives undefined for them, reads pass over them, and `stats().records` counts only records.
    */
   readonly dense: boolean;
-  /** Where an acknowledged record is. */
-  readonly durability: "disk" | "replicated" | "memory";
+  /**
+   * Where an acknowledged record is: on the `"disk"` of one machine; `"replicated"`, with a majority
+   * of three servers or more; with the operating system (`"os"`) of one, so that a power cut may take
+   * it; or only in `"memory"`. A directory log says `"disk"`, and its `durability` option says when.
+   */
+  readonly durability: "disk" | "replicated" | "os" | "memory";
 }
 
 /** Counts. */

@@ -93,7 +93,7 @@ describe("a plain log", () => {
   test("says what was trimmed, and begins with what is there", async () => {
     const dir = scratchDirectory();
     const call = serving(dir);
-    const log = await openLog(join(dir, "events"), { codec: json(), segmentBytes: 1024 });
+    const log = await openLog(join(dir, "events"), { codec: json(), file: { segmentBytes: 1024 } });
     onTestFinished(() => log.close());
     for (let n = 0; n < 100; n++) await log.append(n);
     await log.trim({ before: 50 });

@@ -1,6 +1,6 @@
 /** The log: appends of each kind, each in a new log, and the fast way through one that is there. */
 import * as path from "node:path";
-import { type FileLog, openLog } from "../../index.ts";
+import { FileLog } from "../../index.ts";
 import { nodeMachine } from "../../storage/node-machine.ts";
 import { blocking, callersAtOnce, oneAtATime } from "./drive.ts";
 import type { Sizes } from "./measurement.ts";
@@ -23,7 +23,7 @@ function payloads({ size }: Sizes): () => Uint8Array {
 }
 
 async function inNewLog(directory: string, measure: (log: FileLog) => Promise<Sample>): Promise<Sample> {
-  const log = await openLog(path.join(directory, "log"));
+  const log = await FileLog.open(path.join(directory, "log"));
   try {
     return await measure(log);
   } finally {
@@ -76,7 +76,7 @@ export async function fillLog(at: string, sizes: Sizes, signal: AbortSignal): Pr
   const next = payloads(sizes);
   const batch = Array.from({ length: sizes.batch }, next);
   // Closing makes it durable.
-  const log = await openLog(at, { durability: "os" });
+  const log = await FileLog.open(at, { durability: "os" });
   try {
     for (let bytes = 0; bytes < scannedBytes && !signal.aborted; bytes += batch.length * sizes.recordBytes) {
       await log.appendBatch(batch);
@@ -88,7 +88,7 @@ export async function fillLog(at: string, sizes: Sizes, signal: AbortSignal): Pr
 
 /** From the start to the end, again and again; every CRC is checked. */
 export async function readBatches(at: string, span: Span): Promise<Sample> {
-  const log = await openLog(at, { readOnly: true });
+  const log = await FileLog.open(at, { readOnly: true });
   try {
     let batches = log.readBatches();
     const next = async (): Promise<number> => {

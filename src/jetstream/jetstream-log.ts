@@ -1,0 +1,487 @@
+/** `JetStreamLog`: a stream of NATS JetStream as a `Log`. What it does is in the files it delegates to. */
+import { StorageType, type StreamInfo } from "@nats-io/jetstream";
+import { SeqlogError } from "../errors.ts";
+import { formatId, idLength, sealId } from "../format/uuid.ts";
+import { type Codec, decoderOf } from "../log/codec.ts";
+import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
+import type {
+  AppendBatchOptions,
+  AppendOptions,
+  Appended,
+  AppendedRange,
+  DataOut,
+  Log,
+  LogCapabilities,
+  LogStats,
+} from "../log/log.ts";
+import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
+import { type Decode, LogRecord, RecordBatch, type Run } from "../segment/log-record.ts";
+import { type Position, type ReadOptions, checkReadOptions } from "../segment/positions.ts";
+import { ReadIterator } from "../segment/read-iterator.ts";
+import { closedError } from "../segment/read-range.ts";
+import { nodeMachine } from "../storage/node-machine.ts";
+import { AppendLane } from "./append-lane.ts";
+import { durabilityOf } from "./durability.ts";
+import { JetStreamAppends } from "./jetstream-appends.ts";
+import { parseJetStreamLocation } from "./jetstream-location.ts";
+import { type NatsOpenOptions, type StreamLogSettings, checkedNatsOptions } from "./nats-open-options.ts";
+import { errorCode, isCode } from "./server-errors.ts";
+import { StreamConnection } from "./stream-connection.ts";
+import { StreamConsumers } from "./stream-consumers.ts";
+import { readStreamBackward, readStreamForward } from "./stream-reader.ts";
+import { defaultKeyWindowMs, streamIdentity, streamSettings } from "./stream-settings.ts";
+import { StreamState } from "./stream-state.ts";
+import { StreamView, infoOf, notFound, timeIn } from "./stream-view.ts";
+
+/** Read at once, unless a caller of `readBatches` says otherwise or one record is larger. */
+const defaultMaxBytes = 1024 * 1024;
+
+/** Of the duplicate window: an append is sent again for no longer than a little less than half of it, twice. */
+const patiencePart = 0.45;
+
+/** What of `T` a log may be opened with. */
+type AnyCodec = Codec<never, unknown>;
+
+/** A log on a stream. */
+export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implements Log<In, Out> {
+  readonly location: string;
+  readonly supports: LogCapabilities;
+  readonly codec: string | undefined;
+  readonly #connection: StreamConnection;
+  readonly #view: StreamView;
+  readonly #state: StreamState;
+  readonly #decode: Decode<Out>;
+  readonly #lane: AppendLane | undefined;
+  readonly #appends: JetStreamAppends<In> | undefined;
+  readonly #consumers: StreamConsumers<Out>;
+  readonly #config: StreamConfigOf;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(opened: OpenedStream, codec: Codec<In, Out> | undefined) {
+    const { connection, view, state, settings, config, lastMs, durability } = opened;
+    this.location = view.location;
+    this.codec = codec?.name;
+    this.supports = { sync: false, findById: true, keys: true, dense: !view.hasHoles, durability };
+    this.#connection = connection;
+    this.#view = view;
+    this.#state = state;
+    this.#config = config;
+    this.#decode = decoderOf(codec);
+    this.#consumers = new StreamConsumers(nodeMachine, view, this.#decode, state);
+    if (settings.readOnly) return;
+    this.#lane = new AppendLane(view, settings.patienceMs);
+    this.#appends = new JetStreamAppends(view, this.#lane, codec, settings, nodeMachine, lastMs);
+  }
+
+  get firstSeq(): Seq {
+    return asSeq(this.#view.firstSeq);
+  }
+
+  get nextSeq(): Seq {
+    return asSeq(this.#view.nextSeq);
+  }
+
+  get generation(): number {
+    return this.#view.generation;
+  }
+
+  /** Bytes of data accepted and not yet acknowledged. */
+  get pendingBytes(): number {
+    return this.#lane?.pendingBytes ?? 0;
+  }
+
+  /**
+   * Appends one record; resolves when the stream's server has acknowledged it (see `supports.durability`).
+   * What is not acknowledged is sent again, over elections and lost connections, in order and without
+   * a duplicate, until `patienceMs` has passed without any progress. Then all that waits is rejected;
+   * each of those records may be in the stream all the same. With a `key` it can be appended again.
+   *
+   * @throws SEQLOG_IO when the servers do not answer; SEQLOG_NO_SPACE; and as {@link Log.append}
+   */
+  async append(data: In, options?: AppendOptions): Promise<Appended> {
+    return await this.#writer().append(data, options);
+  }
+
+  /**
+   * Appends many records, pipelined. They lie one behind the other unless another program appends to
+   * the stream at the same time. Not a transaction: when it fails, the first of them may be there.
+   */
+  async appendBatch(data: readonly In[], options?: AppendBatchOptions): Promise<AppendedRange> {
+    return await this.#writer().appendBatch(data, options);
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    await this.#writer().room(signal);
+  }
+
+  async flush(): Promise<void> {
+    this.#writer();
+    await this.#lane?.barrier(async () => {});
+  }
+
+  async get(seq: SeqLike): Promise<LogRecord<Out> | undefined> {
+    this.#checkOpen();
+    const run = await this.#view.get(checkSeq(seq, "seq"));
+    return run === undefined ? undefined : new LogRecord(run, 0, this.#decode);
+  }
+
+  async find(id: string): Promise<LogRecord<Out> | undefined> {
+    this.#checkOpen();
+    const found = await this.#view.find(id);
+    return found === undefined ? undefined : new LogRecord(found.run, found.index, this.#decode);
+  }
+
+  async seqAt(time: Date): Promise<Seq> {
+    this.#checkOpen();
+    return asSeq(await this.#view.seqAt(time));
+  }
+
+  read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord<Out>> {
+    const isReverse = options.reverse === true;
+    return new ReadIterator({
+      open: this.#opener(options, defaultMaxBytes),
+      count: (run) => run.starts.length,
+      item: (run, index) => new LogRecord(run, isReverse ? run.starts.length - 1 - index : index, this.#decode),
+      checkGoesOn: () => this.#checkGoesOn(options),
+    });
+  }
+
+  readBatches(options: ReadOptions & { readonly maxBytes?: number } = {}): AsyncIterableIterator<RecordBatch<Out>> {
+    const { maxBytes = defaultMaxBytes } = options;
+    if (!Number.isInteger(maxBytes) || maxBytes < 1 || maxBytes > 1024 * 1024 * 1024) {
+      throw new RangeError(`maxBytes must be a whole number from 1 to 1 GiB, got ${String(maxBytes)}`);
+    }
+    return new ReadIterator({
+      open: this.#opener(options, maxBytes),
+      count: () => 1,
+      item: (run) => new RecordBatch(run, this.#decode, options.reverse === true),
+      checkGoesOn: () => this.#checkGoesOn(options),
+    });
+  }
+
+  async consumer(name: string, options?: ConsumerOptions<Out>): Promise<Consumer<Out>> {
+    this.#checkOpen();
+    return await this.#consumers.open(name, options);
+  }
+
+  async consumers(): Promise<ConsumerInfo[]> {
+    this.#checkOpen();
+    return await this.#consumers.list();
+  }
+
+  async seekConsumer(name: string, position: Position, options?: SeekOptions): Promise<ConsumerSeek> {
+    this.#checkOpen();
+    return await this.#consumers.seek(name, position, options);
+  }
+
+  async deleteConsumer(name: string): Promise<boolean> {
+    this.#checkOpen();
+    return await this.#consumers.delete(name);
+  }
+
+  async stats(): Promise<LogStats> {
+    this.#checkOpen();
+    await this.#view.refresh();
+    const { records, bytes } = this.#view;
+    return { firstSeq: this.firstSeq, nextSeq: this.nextSeq, records, bytes, segments: 1 };
+  }
+
+  /** Removes exactly the records before the position. */
+  async trim({ before }: { readonly before: Position }): Promise<{ readonly removed: number }> {
+    this.#writer();
+    const view = this.#view;
+    await view.refresh();
+    const seq = Math.min(await view.resolve(before, "before"), view.nextSeq);
+    if (seq <= view.firstSeq) return { removed: 0 };
+    const { manager, location } = this.#connection;
+    const { purged } = await this.#connection.ask("trim", () =>
+      manager.streams.purge(location.stream, { seq: seq + 1 }),
+    );
+    await view.refresh();
+    return { removed: purged };
+  }
+
+  /**
+   * Removes all records: the stream is deleted and made anew. What generation comes is kept beside it
+   * first, so that a reset which a crash interrupts is completed by the next open for writing.
+   */
+  reset(): Promise<void> {
+    try {
+      // In the same turn: what is appended from here on belongs to the new generation.
+      this.#writer().beginGeneration();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return (this.#lane as AppendLane).barrier(async () => {
+      const info = await replaceStream(this.#connection, this.#state, this.#config, this.#view.generation + 1);
+      this.#view.learn(info);
+      this.#lane?.begunAnew();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#consumers.close();
+    } finally {
+      await this.#lane?.drained();
+      this.#view.close();
+      this.#lane?.close();
+      await this.#connection.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #opener(options: ReadOptions, maxBytes: number): (signal: AbortSignal) => Promise<AsyncGenerator<Run>> {
+    checkReadOptions(options);
+    return async (stop) => {
+      this.#checkOpen();
+      const signal = options.signal === undefined ? stop : AbortSignal.any([options.signal, stop]);
+      signal.throwIfAborted();
+      await this.#view.refresh();
+      const range = await this.#view.range(options, maxBytes);
+      signal.throwIfAborted();
+      return options.reverse === true
+        ? readStreamBackward(this.#view, range, signal)
+        : readStreamForward(this.#view, range, options.live === true, signal);
+    };
+  }
+
+  /** Between two records that were read at once. */
+  #checkGoesOn(options: ReadOptions): void {
+    options.signal?.throwIfAborted();
+    if (this.#view.isClosed && options.live !== true) throw closedError(this.location);
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedError(this.location);
+  }
+
+  #writer(): JetStreamAppends<In> {
+    this.#checkOpen();
+    if (this.#appends !== undefined) return this.#appends;
+    throw new SeqlogError(
+      "SEQLOG_READ_ONLY",
+      `${this.location}: the log was opened with readOnly, so it cannot be changed`,
+      { path: this.location },
+    );
+  }
+}
+
+/** What a stream that is made has. */
+interface StreamConfigOf {
+  readonly replicas: number;
+  readonly keyWindowMs: number;
+  readonly logId: string;
+  readonly codec: string | null;
+}
+
+/** What opening found and made. */
+interface OpenedStream {
+  readonly connection: StreamConnection;
+  readonly view: StreamView;
+  readonly state: StreamState;
+  readonly settings: StreamLogSettings;
+  readonly config: StreamConfigOf;
+  /** The time of the last record's id. */
+  readonly lastMs: number;
+  readonly durability: LogCapabilities["durability"];
+}
+
+/**
+ * Opens the log on a stream, or makes one.
+ *
+ * @throws {TypeError}, {RangeError} for a wrong location or option
+ * @throws SEQLOG_IO when no server can be reached; SEQLOG_NOT_FOUND (with `readOnly`, or `create: false`)
+ * @throws SEQLOG_UNSUPPORTED for a stream that is no log of seqlog, or does not promise what is asked for
+ */
+export async function openJetStreamLog<In, Out>(
+  location: string,
+  options: NatsOpenOptions & { readonly codec?: Codec<In, Out> | undefined } = {},
+): Promise<JetStreamLog<In, Out>> {
+  const at = parseJetStreamLocation(location);
+  const settings = checkedNatsOptions(options);
+  options.signal?.throwIfAborted();
+  const connection = await StreamConnection.open(at, settings.patienceMs, options);
+  try {
+    return new JetStreamLog<In, Out>(await open(connection, settings, options.codec), options.codec);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function open(
+  connection: StreamConnection,
+  settings: StreamLogSettings,
+  codec: AnyCodec | undefined,
+): Promise<OpenedStream> {
+  const { replicas } = settings;
+  const state = new StreamState(connection, replicas ?? 1);
+  const info = await findOrMake(connection, state, settings, codec?.name ?? null);
+  const view = new StreamView(connection, info);
+  checkCodec(view, codec);
+  const windowMs = info.config.duplicate_window / 1e6;
+  const durability = checkPromises(view.location, connection, settings, info);
+  if (!settings.readOnly && view.codec === null && codec !== undefined)
+    await keepCodec(connection, view, info, codec.name);
+  const last = view.nextSeq > view.firstSeq && !settings.readOnly ? await view.get(view.nextSeq - 1) : undefined;
+  return {
+    connection,
+    view,
+    state,
+    settings: { ...settings, patienceMs: Math.min(settings.patienceMs, windowMs * patiencePart) },
+    config: { replicas: info.config.num_replicas, keyWindowMs: windowMs, logId: view.logId, codec: view.codec },
+    lastMs: last === undefined ? 0 : timeIn(last, 0) || 0,
+    durability,
+  };
+}
+
+/** The number of the generation that a reset makes, kept before it begins. */
+interface KeptGeneration {
+  readonly generation: number;
+  readonly logId: string;
+}
+
+async function findOrMake(
+  connection: StreamConnection,
+  state: StreamState,
+  settings: StreamLogSettings,
+  codec: string | null,
+): Promise<StreamInfo> {
+  const { shown } = connection.location;
+  const found = await connection.ask("look at the stream", () => infoOf(connection));
+  if (settings.readOnly) {
+    if (found === undefined) throw notFound(shown);
+    return found;
+  }
+  if (found === undefined && !settings.create) throw notFound(shown);
+  const { value: kept } = await state.get<KeptGeneration>("generation");
+  if (found === undefined) {
+    const { replicas = 1, keyWindowMs = defaultKeyWindowMs } = settings;
+    // A log that was reset, and then removed, is not there again: what comes is another generation of it.
+    const generation = kept === undefined ? 0 : kept.generation + 1;
+    const logId = kept?.logId ?? newLogId();
+    return await makeStream(connection, { replicas, keyWindowMs, logId, codec }, generation);
+  }
+  const identity = streamIdentity(found.config.description);
+  if (identity === undefined || kept === undefined || kept.generation <= identity.generation) return found;
+  // A reset was interrupted before it was done.
+  const { num_replicas: replicas, duplicate_window: window } = found.config;
+  const config = { replicas, keyWindowMs: window / 1e6, logId: identity.logId, codec: identity.codec };
+  return await replaceStream(connection, state, config, kept.generation);
+}
+
+/** Deletes the stream and makes it anew, as a later generation. */
+async function replaceStream(
+  connection: StreamConnection,
+  state: StreamState,
+  config: StreamConfigOf,
+  generation: number,
+): Promise<StreamInfo> {
+  const { manager, location } = connection;
+  const { value, revision } = await state.get<KeptGeneration>("generation");
+  if (value === undefined || value.generation < generation) {
+    await state.put("generation", { generation, logId: config.logId }, revision);
+  }
+  await connection.ask("reset", async () => {
+    try {
+      return await manager.streams.delete(location.stream);
+    } catch (error) {
+      if (isCode(error, errorCode.streamNotFound)) return true;
+      throw error;
+    }
+  });
+  return await makeStream(connection, config, generation);
+}
+
+/** Makes the stream; one that somebody else has made meanwhile is taken as it is. */
+async function makeStream(
+  connection: StreamConnection,
+  { replicas, keyWindowMs, logId, codec }: StreamConfigOf,
+  generation: number,
+): Promise<StreamInfo> {
+  const { manager, location } = connection;
+  const settings = streamSettings(location.stream, replicas, { logId, generation, codec }, keyWindowMs);
+  return await connection.ask("make the stream", async () => {
+    try {
+      return await manager.streams.add(settings);
+    } catch (error) {
+      if (!isCode(error, errorCode.nameInUse)) throw error;
+      return await manager.streams.info(location.stream);
+    }
+  });
+}
+
+function newLogId(): string {
+  const id = new Uint8Array(idLength);
+  nodeMachine.random.fill(id);
+  sealId(id, 0, 4);
+  return formatId(id, 0);
+}
+
+/** A log that has no codec yet gets that of the first writer that has one. */
+async function keepCodec(
+  connection: StreamConnection,
+  view: StreamView,
+  { config }: StreamInfo,
+  codec: string,
+): Promise<void> {
+  const { logId, generation } = view;
+  const { description = "" } = streamSettings(config.name, config.num_replicas, { logId, generation, codec });
+  const info = await connection.ask("keep the codec", () =>
+    connection.manager.streams.update(config.name, { ...config, description }),
+  );
+  view.learn(info);
+}
+
+function checkCodec({ location, codec: kept }: StreamView, codec: AnyCodec | undefined): void {
+  if (codec === undefined || kept === null || kept === codec.name) return;
+  throw new TypeError(
+    `${location}: this log was written with the codec ${JSON.stringify(kept)}, not ${JSON.stringify(codec.name)}. Open it with that one, or with none for plain bytes`,
+  );
+}
+
+/** Where the process was warned already. */
+const warned = new Set<string>();
+
+/** What the stream promises, or an error when that is less than what is asked for. */
+function checkPromises(
+  location: string,
+  { version }: StreamConnection,
+  settings: StreamLogSettings,
+  { config }: StreamInfo,
+): LogCapabilities["durability"] {
+  const unsupported = (reason: string): SeqlogError =>
+    new SeqlogError("SEQLOG_UNSUPPORTED", `${location}: ${reason}`, { path: location, reason });
+  const { replicas, keyWindowMs } = settings;
+  if (replicas !== undefined && config.num_replicas < replicas) {
+    throw unsupported(
+      `the stream has ${config.num_replicas} replicas, not ${replicas}; replicas are of a stream that is made`,
+    );
+  }
+  const windowMs = config.duplicate_window / 1e6;
+  if (keyWindowMs !== undefined && keyWindowMs > windowMs) {
+    throw unsupported(`keyWindow is ${keyWindowMs} ms, and the stream's duplicate window is ${windowMs} ms`);
+  }
+  const { durability, warning } = durabilityOf({
+    replicas: config.num_replicas,
+    storage: config.storage === StorageType.Memory ? "memory" : "file",
+    syncAlways: settings.syncAlways,
+    serverVersion: version.join("."),
+  });
+  if (warning === undefined || settings.readOnly) return durability;
+  if (settings.requireDurable) throw unsupported(`requireDurable, but ${warning}`);
+  if (warned.has(location)) return durability;
+  warned.add(location);
+  process.emitWarning(`${location}: ${warning}`, { type: "SeqlogWarning", code: "SEQLOG_NOT_DURABLE" });
+  return durability;
+}

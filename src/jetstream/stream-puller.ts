@@ -1,0 +1,207 @@
+/**
+ * Pulls a stream's messages from a place on, through a consumer of the server's that lasts only as
+ * long as the reading: no acknowledgements, in memory, one replica.
+ *
+ * Invariants:
+ * - Messages are handed out in order, none missing: the server numbers its deliveries, and one that
+ *   does not follow the one before breaks the puller; whoever reads begins another behind the last
+ *   message that it got.
+ * - At most two requests' worth of messages are held (one that was taken in, one on its way), of
+ *   `maxBytes` each, or one message.
+ */
+import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
+import { type Msg, type Subscription, createInbox, nanos } from "@nats-io/transport-node";
+import { errorCode, isCode } from "./server-errors.ts";
+import type { StreamConnection } from "./stream-connection.ts";
+import { type StreamRecord, checkedRecord } from "./stream-run.ts";
+
+/** Messages in one request. */
+const mostMessages = 1000;
+
+/** How long a request of a live read waits at the server; then it is made again. */
+const waitMs = 30_000;
+
+/** Without a message or heartbeat for so long the server's consumer is taken to be gone. */
+const silenceMs = 6000;
+
+export class StreamPuller {
+  readonly #connection: StreamConnection;
+  readonly #isLive: boolean;
+  readonly #maxBytes: number;
+  readonly #consumer: string;
+  readonly #subscription: Subscription;
+  readonly #inbox: string;
+  readonly #ignoreLoss: () => void;
+  #records: StreamRecord[] = [];
+  /** What a message was not: told when the records before it were taken. */
+  #failure: Error | undefined;
+  #delivered = 0;
+  /** Messages that were asked for and have not come. */
+  #asked = 0;
+  #isBroken = false;
+  #isAtEnd: boolean;
+  #wake: (() => void) | undefined;
+  #cancelSilence: (() => void) | undefined;
+
+  private constructor(
+    connection: StreamConnection,
+    consumer: string,
+    isLive: boolean,
+    maxBytes: number,
+    isAtEnd: boolean,
+  ) {
+    this.#connection = connection;
+    this.#consumer = consumer;
+    this.#isLive = isLive;
+    this.#isAtEnd = isAtEnd;
+    // One message always fits, whatever the reader wants.
+    this.#maxBytes = Math.max(maxBytes, connection.maxPayload + 64 * 1024);
+    this.#inbox = createInbox();
+    this.#subscription = connection.nats.subscribe(this.#inbox, {
+      callback: (error, message) => (error === null ? this.#take(message) : this.#break()),
+    });
+    this.#ignoreLoss = connection.whenLost(() => this.#break());
+    this.#ask();
+  }
+
+  /** Begins with record `from`, or the first one after it; undefined when the stream is not there now. */
+  static async open(
+    connection: StreamConnection,
+    from: number,
+    isLive: boolean,
+    maxBytes: number,
+  ): Promise<StreamPuller | undefined> {
+    const { stream } = connection.location;
+    const info = await connection.ask("read", async () => {
+      try {
+        return await connection.manager.consumers.add(stream, {
+          ack_policy: AckPolicy.None,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: from + 1,
+          mem_storage: true,
+          num_replicas: 1,
+          inactive_threshold: nanos(60_000),
+        });
+      } catch (error) {
+        if (isCode(error, errorCode.streamNotFound)) return undefined;
+        throw error;
+      }
+    });
+    if (info === undefined) return undefined;
+    return new StreamPuller(connection, info.name, isLive, maxBytes, info.num_pending === 0);
+  }
+
+  /** Whether it got less than it should, so that another has to be begun. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /**
+   * The next records, as soon as there are any; none when the stream ended (unless it is read live),
+   * when the puller broke, or when `nudge` was called.
+   */
+  async take(): Promise<readonly StreamRecord[]> {
+    if (this.#records.length === 0 && this.#failure !== undefined) throw this.#failure;
+    if (this.#records.length === 0 && !this.#isBroken && !(this.#isAtEnd && !this.#isLive)) {
+      this.#ask();
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    const records = this.#records;
+    this.#records = [];
+    if (records.length === 0 && this.#failure !== undefined) throw this.#failure;
+    // The next come while these are gone through.
+    this.#ask();
+    return records;
+  }
+
+  /** Ends a `take` that waits. */
+  nudge(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  close(): void {
+    this.#isBroken = true;
+    this.#cancelSilence?.();
+    this.#ignoreLoss();
+    this.#subscription.unsubscribe();
+    this.nudge();
+    const { nats, manager, location } = this.#connection;
+    // It would go by itself, after a minute.
+    if (!nats.isClosed()) manager.consumers.delete(location.stream, this.#consumer).catch(() => {});
+  }
+
+  #ask(): void {
+    if (this.#asked > 0 || this.#isBroken || this.#failure !== undefined) return;
+    if (this.#isAtEnd && !this.#isLive) return;
+    this.#asked = mostMessages;
+    const { nats, location } = this.#connection;
+    const request = {
+      batch: mostMessages,
+      max_bytes: this.#maxBytes,
+      ...(this.#isLive ? { expires: nanos(waitMs), idle_heartbeat: nanos(silenceMs / 3) } : { no_wait: true }),
+    };
+    nats.publish(`$JS.API.CONSUMER.MSG.NEXT.${location.stream}.${this.#consumer}`, JSON.stringify(request), {
+      reply: this.#inbox,
+    });
+    this.#hear();
+  }
+
+  #take(message: Msg): void {
+    if (this.#isBroken || this.#failure !== undefined) return;
+    this.#hear();
+    const { headers } = message;
+    if (headers !== undefined && headers.code > 0) return this.#told(headers.code, headers.description);
+    const place = placeOf(message.reply);
+    if (place === undefined) return;
+    if (place.delivery !== this.#delivered + 1) return this.#break();
+    this.#delivered++;
+    this.#asked--;
+    this.#isAtEnd = place.pending === 0;
+    try {
+      this.#records.push(checkedRecord(this.#connection.location.shown, place.seq, headers, message.data));
+    } catch (error) {
+      this.#failure = error as Error;
+    }
+    if (this.#isAtEnd && !this.#isLive) this.#cancelSilence?.();
+    this.nudge();
+  }
+
+  /** The server says something of a request. */
+  #told(code: number, description: string): void {
+    // A heartbeat.
+    if (code === 100) return;
+    // Nothing there (404), the time is up (408), the request is full (409 of its size).
+    if (code === 404 || code === 408 || (code === 409 && /maxbytes|batch completed/i.test(description))) {
+      this.#asked = 0;
+      if (code === 404) this.#isAtEnd = true;
+      if (this.#isLive || !this.#isAtEnd) this.#ask();
+      else this.#cancelSilence?.();
+      this.nudge();
+      return;
+    }
+    this.#break();
+  }
+
+  #hear(): void {
+    this.#cancelSilence?.();
+    this.#cancelSilence = this.#connection.clock.after(silenceMs, () => this.#break(), { keepAlive: this.#isLive });
+  }
+
+  #break(): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#cancelSilence?.();
+    this.nudge();
+  }
+}
+
+/** Where a delivered message stands, from the subject that it would be acknowledged on. */
+function placeOf(reply: string | undefined): { seq: number; delivery: number; pending: number } | undefined {
+  const parts = reply?.split(".") ?? [];
+  // $JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<delivery>.<time>.<pending>, or with domain and account before the stream.
+  const at = parts.length === 9 ? 5 : parts.length > 10 ? 7 : -1;
+  if (at < 0) return undefined;
+  return { seq: Number(parts[at]) - 1, delivery: Number(parts[at + 1]), pending: Number(parts[at + 3]) };
+}

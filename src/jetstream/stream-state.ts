@@ -1,0 +1,127 @@
+/**
+ * What a log keeps beside its records: a small second stream, `SEQLOG_<name>`, with one message a
+ * subject. It outlives a reset, which takes the stream of the records away with all that is in it.
+ */
+import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { errorCode, isCode } from "./server-errors.ts";
+import type { StreamConnection } from "./stream-connection.ts";
+
+/** What is kept under a name, and the number of the message that holds it: 0 when there is none. */
+export interface KeptState<T> {
+  readonly value: T | undefined;
+  readonly revision: number;
+}
+
+/** Somebody else has written since. */
+export class StateMoved extends Error {}
+
+export class StreamState {
+  readonly #connection: StreamConnection;
+  readonly #stream: string;
+  readonly #replicas: number;
+  #isMade = false;
+
+  constructor(connection: StreamConnection, replicas: number) {
+    this.#connection = connection;
+    this.#stream = `SEQLOG_${connection.location.stream}`;
+    this.#replicas = replicas;
+  }
+
+  async get<T>(name: string): Promise<KeptState<T>> {
+    const { manager } = this.#connection;
+    const message = await this.#connection.ask("read what is kept beside the log", async () => {
+      try {
+        return await manager.streams.getMessage(this.#stream, { last_by_subj: this.#subjectOf(name) });
+      } catch (error) {
+        if (isCode(error, errorCode.messageNotFound) || isCode(error, errorCode.streamNotFound)) return null;
+        throw error;
+      }
+    });
+    if (message === null) return { value: undefined, revision: 0 };
+    const value = message.data.length === 0 ? undefined : message.json<T>();
+    return { value, revision: message.seq };
+  }
+
+  /**
+   * Keeps a value if nobody has since `revision`; without a value the name is free again.
+   * @returns its revision
+   * @throws StateMoved
+   */
+  async put(name: string, value: unknown, revision: number): Promise<number> {
+    await this.#make();
+    const subject = this.#subjectOf(name);
+    const payload = value === undefined ? "" : JSON.stringify(value);
+    let isRepeated = false;
+    return await this.#connection.ask("keep what is beside the log", async () => {
+      try {
+        const { seq } = await this.#connection.js.publish(subject, payload, {
+          expect: { lastSubjectSequence: revision },
+        });
+        return seq;
+      } catch (error) {
+        if (!isCode(error, errorCode.wrongLastSequence)) {
+          isRepeated = true;
+          throw error;
+        }
+        // Perhaps the one before was kept, and its acknowledgement lost.
+        const kept = isRepeated ? await this.#last(subject) : undefined;
+        if (kept?.payload === payload && kept.seq > revision) return kept.seq;
+        throw new StateMoved(name);
+      }
+    });
+  }
+
+  /** Names that begin with a prefix. */
+  async names(prefix: string): Promise<string[]> {
+    const { manager } = this.#connection;
+    const subjects = await this.#connection.ask("read what is kept beside the log", async () => {
+      try {
+        const info = await manager.streams.info(this.#stream, { subjects_filter: `${this.#stream}.${prefix}.*` });
+        return Object.keys(info.state.subjects ?? {});
+      } catch (error) {
+        if (isCode(error, errorCode.streamNotFound)) return [];
+        throw error;
+      }
+    });
+    const skipped = this.#stream.length + 1;
+    return subjects.map((subject) => decoded(subject.slice(skipped + prefix.length + 1))).sort();
+  }
+
+  async #last(subject: string): Promise<{ seq: number; payload: string } | undefined> {
+    const message = await this.#connection.manager.streams.getMessage(this.#stream, { last_by_subj: subject });
+    return message === null ? undefined : { seq: message.seq, payload: message.string() };
+  }
+
+  /** The parts of a name are separated by a slash; dots and others have a meaning in subjects. */
+  #subjectOf(name: string): string {
+    const [prefix = "", rest] = name.split("/", 2);
+    return rest === undefined ? `${this.#stream}.${prefix}` : `${this.#stream}.${prefix}.${encoded(rest)}`;
+  }
+
+  async #make(): Promise<void> {
+    if (this.#isMade) return;
+    const { manager } = this.#connection;
+    await this.#connection.ask("make the stream beside the log", () =>
+      manager.streams.add({
+        name: this.#stream,
+        subjects: [`${this.#stream}.>`],
+        description: `what seqlog keeps beside the log ${this.#connection.location.stream}`,
+        storage: StorageType.File,
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.Old,
+        max_msgs_per_subject: 1,
+        num_replicas: this.#replicas,
+      }),
+    );
+    this.#isMade = true;
+  }
+}
+
+/** As one token of a subject. */
+function encoded(name: string): string {
+  return Buffer.from(name, "utf8").toString("base64url");
+}
+
+function decoded(token: string): string {
+  return Buffer.from(token, "base64url").toString("utf8");
+}

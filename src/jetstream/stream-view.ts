@@ -1,0 +1,269 @@
+/**
+ * What is known of a stream that is a log, and looking things up in it. Everything is asked of the
+ * stream's leader: a replica may not have yet what was acknowledged.
+ */
+import type { StreamInfo } from "@nats-io/jetstream";
+import type { ConsumedView } from "../consumer/consumed-log.ts";
+import { SeqlogError } from "../errors.ts";
+import { headerAt } from "../format/record.ts";
+import { idLength, millisecondsOfId, parseId } from "../format/uuid.ts";
+import type { ConsumerLag } from "../log/consumer-contract.ts";
+import { checkSeq } from "../numbers.ts";
+import type { Run } from "../segment/log-record.ts";
+import type { Position, ReadOptions } from "../segment/positions.ts";
+import { type Range, closedError, trimmedError } from "../segment/read-range.ts";
+import { errorCode, isCode } from "./server-errors.ts";
+import type { StreamConnection } from "./stream-connection.ts";
+import { readStreamForward } from "./stream-reader.ts";
+import { checkedRecord, runOf } from "./stream-run.ts";
+import { type StreamIdentity, streamIdentity } from "./stream-settings.ts";
+
+/** A stream that is being reset is not there for a moment. */
+const resetMs = 5000;
+
+const never = new AbortController().signal;
+
+export class StreamView implements ConsumedView {
+  readonly connection: StreamConnection;
+  readonly location: string;
+  readonly mayReachFurther = false;
+  #identity: StreamIdentity;
+  #firstSeq = 0;
+  #nextSeq = 0;
+  #records = 0;
+  #bytes = 0;
+  #deleted = 0;
+  #isClosed = false;
+  /** Told when the log was closed or reset. */
+  readonly #watchers = new Set<() => void>();
+
+  constructor(connection: StreamConnection, info: StreamInfo) {
+    this.connection = connection;
+    this.location = connection.location.shown;
+    const identity = streamIdentity(info.config.description);
+    if (identity === undefined) throw foreign(this.location);
+    this.#identity = identity;
+    this.#learn(info);
+  }
+
+  get logId(): string {
+    return this.#identity.logId;
+  }
+
+  get codec(): string | null {
+    return this.#identity.codec;
+  }
+
+  get generation(): number {
+    return this.#identity.generation;
+  }
+
+  get firstSeq(): number {
+    return this.#firstSeq;
+  }
+
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Messages as of the last look. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Bytes as of the last look. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether messages were deleted between others. */
+  get hasHoles(): boolean {
+    return this.#deleted > 0;
+  }
+
+  /** A record was acknowledged. */
+  acknowledged(seq: number): void {
+    if (seq >= this.#nextSeq) this.#nextSeq = seq + 1;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const call of this.#watchers) call();
+  }
+
+  /** Calls when the log is closed or reset; returns how to take it back. */
+  watch(call: () => void): () => void {
+    this.#watchers.add(call);
+    return () => this.#watchers.delete(call);
+  }
+
+  async refresh(): Promise<void> {
+    const { clock } = this.connection;
+    const begun = clock.now();
+    for (;;) {
+      if (this.#isClosed) throw closedError(this.location);
+      const info = await this.connection.ask("look at the stream", () => infoOf(this.connection));
+      if (info !== undefined) return this.#learn(info);
+      // Somebody resets it, or it was removed.
+      if (clock.now() - begun > resetMs) throw notFound(this.location);
+      await this.connection.pause();
+    }
+  }
+
+  /** The stream was found, or made anew. */
+  learn(info: StreamInfo): void {
+    this.#learn(info);
+  }
+
+  #learn({ config, state }: StreamInfo): void {
+    const identity = streamIdentity(config.description);
+    if (identity === undefined) throw foreign(this.location);
+    const before = this.#identity;
+    this.#identity = identity;
+    const isNew = identity.generation !== before.generation || identity.logId !== before.logId;
+    const end = Math.max(0, state.last_seq);
+    // An answer may be older than an acknowledgement that came before it.
+    this.#nextSeq = isNew ? end : Math.max(this.#nextSeq, end);
+    this.#firstSeq = state.messages === 0 ? end : state.first_seq - 1;
+    this.#records = state.messages;
+    this.#bytes = state.bytes;
+    this.#deleted = state.num_deleted ?? 0;
+    if (isNew) for (const call of this.#watchers) call();
+  }
+
+  async get(seq: number): Promise<Run | undefined> {
+    const { manager, location } = this.connection;
+    const message = await this.connection.ask("read", async () => {
+      try {
+        return await manager.streams.getMessage(location.stream, { seq: seq + 1 });
+      } catch (error) {
+        if (isCode(error, errorCode.messageNotFound)) return null;
+        if (isCode(error, errorCode.streamNotFound)) return null;
+        throw error;
+      }
+    });
+    if (message !== null)
+      return runOf([checkedRecord(this.location, seq, message.header, message.data)], location.stream);
+    await this.refresh();
+    if (seq < this.#firstSeq) throw trimmedError(this.location, seq, this.#firstSeq);
+    return undefined;
+  }
+
+  readLive(from: number, maxBytes: number, signal: AbortSignal): AsyncGenerator<Run> {
+    return readStreamForward(this, { from, to: Infinity, limit: Infinity, maxBytes }, true, signal);
+  }
+
+  /** The first record at or after a time: a binary search, as the times of one writer's ids never go back. */
+  async seqAt(time: Date): Promise<number> {
+    const ms = time.getTime();
+    if (Number.isNaN(ms)) throw new RangeError("the Date is invalid");
+    await this.refresh();
+    let lower = this.#firstSeq;
+    let upper = this.#nextSeq;
+    while (lower < upper) {
+      const middle = Math.floor((lower + upper) / 2);
+      const { seq, at } = await this.#timeFrom(middle, upper);
+      if (at === undefined || at >= ms) upper = middle;
+      else lower = seq + 1;
+    }
+    return lower;
+  }
+
+  /** The time of the first record from `seq` on, before `end`. */
+  async #timeFrom(seq: number, end: number): Promise<{ seq: number; at: number | undefined }> {
+    for (let i = seq; i < end; i++) {
+      const run = await this.get(i);
+      if (run !== undefined) return { seq: i, at: timeIn(run, 0) };
+    }
+    return { seq: end, at: undefined };
+  }
+
+  /** The place of the record with this id. @throws {TypeError} for what is no UUID */
+  async find(id: string): Promise<{ readonly run: Run; readonly index: number } | undefined> {
+    const wanted = parseId(id);
+    const ms = millisecondsOfId(wanted, 0);
+    if (Number.isNaN(ms)) return undefined;
+    const from = await this.seqAt(new Date(ms));
+    const range: Range = { from, to: this.#nextSeq, limit: Infinity, maxBytes: 256 * 1024 };
+    for await (const run of readStreamForward(this, range, false, never)) {
+      for (let index = 0; index < run.starts.length; index++) {
+        if (timeIn(run, index) > ms) return undefined;
+        const at = (run.starts[index] as number) + headerAt.id;
+        if (Buffer.compare(run.chunk.bytes.subarray(at, at + idLength), wanted) === 0) return { run, index };
+      }
+    }
+    return undefined;
+  }
+
+  async resolve(position: Position, name: string): Promise<number> {
+    if (typeof position === "number") return checkSeq(position, name);
+    if (position === "start") return this.#firstSeq;
+    if (position === "end") return this.#nextSeq;
+    if (position instanceof Date) return await this.seqAt(position);
+    if (typeof position === "object" && position !== null) {
+      if ("last" in position && typeof position.last === "number") {
+        return Math.max(this.#firstSeq, this.#nextSeq - checkSeq(position.last, `${name}.last`));
+      }
+      if ("id" in position && typeof position.id === "string") {
+        const found = await this.find(position.id);
+        if (found === undefined)
+          throw new RangeError(`${name}: no record of ${this.location} has the id ${position.id}`);
+        return found.run.firstSeq + found.index;
+      }
+    }
+    throw new TypeError(
+      `${name} must be a seq, a Date, "start", "end", { id } or { last }, got ${JSON.stringify(position)}`,
+    );
+  }
+
+  /** The range that a read asks for. A live read without `to` has no end. */
+  async range(options: ReadOptions, maxBytes: number): Promise<Range> {
+    const { limit = Infinity } = options;
+    if (limit !== Infinity) checkSeq(limit, "limit");
+    const from = await this.resolve(options.from === undefined ? "start" : options.from, "from");
+    const isLive = options.live === true;
+    const end = this.#nextSeq;
+    const to = options.to === undefined ? (isLive ? Infinity : end) : await this.resolve(options.to, "to");
+    return { from, to: isLive ? to : Math.min(to, end), limit, maxBytes };
+  }
+
+  async lag(seq: number): Promise<ConsumerLag> {
+    const records = Math.max(0, this.#nextSeq - seq);
+    if (records === 0) return { records: 0, bytes: 0, ms: 0 };
+    const first = await this.get(seq);
+    if (first === undefined) return { records: 0, bytes: 0, ms: 0 };
+    // The server tells the bytes of the whole stream alone.
+    const bytes = Math.round((this.#bytes * Math.min(records, this.#records)) / Math.max(1, this.#records));
+    return { records, bytes, ms: Math.max(0, this.connection.clock.now() - timeIn(first, 0)) };
+  }
+}
+
+/** The stream; undefined when there is none. */
+export async function infoOf({ manager, location }: StreamConnection): Promise<StreamInfo | undefined> {
+  try {
+    return await manager.streams.info(location.stream);
+  } catch (error) {
+    if (isCode(error, errorCode.streamNotFound)) return undefined;
+    throw error;
+  }
+}
+
+export function timeIn(run: Run, index: number): number {
+  return millisecondsOfId(run.chunk.bytes, (run.starts[index] as number) + headerAt.id);
+}
+
+export function notFound(location: string): SeqlogError<"SEQLOG_NOT_FOUND"> {
+  return new SeqlogError("SEQLOG_NOT_FOUND", `${location}: there is no such stream`, { path: location });
+}
+
+function foreign(location: string): SeqlogError<"SEQLOG_UNSUPPORTED"> {
+  const reason = "the stream was not made by seqlog: its description does not say which log it is";
+  return new SeqlogError("SEQLOG_UNSUPPORTED", `${location}: ${reason}. Nothing was changed; name another stream`, {
+    path: location,
+    reason,
+  });
+}
