@@ -9,9 +9,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const bench = fileURLToPath(new URL("..", import.meta.url));
 const isWindows = process.platform === "win32";
 
+const isInstalled = (name) => existsSync(join(bench, "node_modules", name));
+
 /** Installs the peers when they are not there. One that cannot be installed is left out by its row, loudly. */
 export function installPeers() {
-  if (existsSync(join(bench, "node_modules", "better-sqlite3"))) return;
+  if (isInstalled("better-sqlite3") && isInstalled("undici")) return;
   console.log("installing the peers (once; a binding without a prebuilt binary is compiled)");
   try {
     execFileSync("npm", ["ci"], { cwd: bench, stdio: "inherit", shell: isWindows });

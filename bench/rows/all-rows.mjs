@@ -3,6 +3,7 @@ import { appendRows } from "./append-rows.mjs";
 import { consumerRows } from "./consumer-row.mjs";
 import { diskRows } from "./disk-row.mjs";
 import { getRows } from "./get-row.mjs";
+import { httpRows } from "./http-rows.mjs";
 import { largeRows } from "./large-rows.mjs";
 import { liveRows } from "./live-rows.mjs";
 import { memoryRows } from "./memory-row.mjs";
@@ -19,4 +20,5 @@ export const allRows = [
   ...memoryRows,
   ...diskRows,
   ...promoteRows,
+  ...httpRows,
 ];
