@@ -11,6 +11,7 @@ import { Guard } from "./http/guard.ts";
 import { type Limits, limitsOf } from "./http/limits.ts";
 import { NodeRequest, sendAnswer } from "./http/node-exchange.ts";
 import { type Context, answer, isOurs } from "./http/routes.ts";
+import { SendBudget } from "./http/send-budget.ts";
 import { Tokens } from "./http/tokens.ts";
 import { Catalog } from "./streams/catalog.ts";
 
@@ -83,6 +84,7 @@ export function createHandler(options: HandlerOptions): StreamHandler {
   // Every live read listens; the warning is meant for leaks.
   setMaxListeners(0, closing.signal);
   const budget = new BodyBudget(limits.maxBodiesBytes);
+  const unsent = new SendBudget(limits.maxUnsentBytes);
   const basePath = checkedBasePath(options.basePath ?? "");
   const { tokens } = options;
   const guard = new Guard({
@@ -112,7 +114,7 @@ export function createHandler(options: HandlerOptions): StreamHandler {
     node(request, response, next) {
       const wrapped = new NodeRequest(request, response, budget);
       if (next !== undefined && !isOurs(basePath, wrapped.target)) return next();
-      void answer(context, wrapped).then((answered) => sendAnswer(answered, request, response));
+      void answer(context, wrapped).then((answered) => sendAnswer(answered, request, response, unsent));
     },
     async close() {
       closing.abort();

@@ -4,12 +4,15 @@
  * last offset it was told.
  */
 import type { Machine } from "../../storage/storage.ts";
-import type { Source } from "../streams/source.ts";
+import type { Piece, Source } from "../streams/source.ts";
 import { nextCursor } from "./cursor.ts";
 import { type EventForm, encodeEvents } from "./event-text.ts";
 import type { EventSink } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
 import { nextChange } from "./wait.ts";
+
+/** Bytes of data in one event, unless a single record is larger: what waits for a slow reader. */
+const maxEventBytes = 64 * 1024;
 
 /** What a session needs. */
 export interface EventSessionOptions {
@@ -53,8 +56,8 @@ async function send(options: EventSessionOptions, sink: EventSink, over: AbortSi
   let isDue = true;
   // After a reset what follows would be another history.
   while (!over.aborted && !source.isGone && source.tag === tag) {
-    const reading = source.read(at, limits.maxChunkBytes);
-    const piece = reading instanceof Promise ? await reading : reading;
+    let piece: Piece | Promise<Piece> | undefined = source.read(at, Math.min(limits.maxChunkBytes, maxEventBytes));
+    if (piece instanceof Promise) piece = await piece;
     at = piece.next;
     const isUpToDate = at >= source.tail;
     const isClosed = isUpToDate && source.isClosed;
@@ -62,6 +65,8 @@ async function send(options: EventSessionOptions, sink: EventSink, over: AbortSi
       options.touch();
       const cursor = nextCursor(machine, options.cursor);
       const taken = sink.write(encodeEvents(piece, form, { cursor, isUpToDate, isClosed }));
+      // What waits for a slow reader is the event alone.
+      piece = undefined;
       if (taken !== true && !(await takenInTime(taken, options, over))) return;
     }
     if (isClosed) return;

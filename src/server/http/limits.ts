@@ -6,6 +6,8 @@ export interface Limits {
   readonly maxBodiesBytes: number;
   /** Bytes of data in one answer, or one event; a single record may be larger. Default 1 MiB. */
   readonly maxChunkBytes: number;
+  /** Bytes that clients were sent and have not taken, of all clients together; past it the slowest are dropped. Default 64 MiB. */
+  readonly maxUnsentBytes: number;
   /** How long a long poll waits. Default 20 s. */
   readonly longPollTimeoutMs: number;
   /** How often an idle stream of events says that it is there. Default 15 s. */
@@ -21,6 +23,7 @@ const defaultLimits: Limits = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxBodiesBytes: 256 * 1024 * 1024,
   maxChunkBytes: 1024 * 1024,
+  maxUnsentBytes: 64 * 1024 * 1024,
   longPollTimeoutMs: 20_000,
   heartbeatMs: 15_000,
   maxEventsMs: 60_000,

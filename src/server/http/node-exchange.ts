@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type BodyBudget, BodyParts } from "./body-reader.ts";
 import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
+import type { SendBudget } from "./send-budget.ts";
 
 const nothing = new Uint8Array(0);
 
@@ -101,23 +102,28 @@ function targetOf(url: string): string {
 }
 
 /** Sends an answer. Whoever came in front of the handler may have answered already, and then it drops the connection. */
-export function sendAnswer(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse): void {
+export function sendAnswer(
+  answer: HttpAnswer,
+  request: IncomingMessage,
+  response: ServerResponse,
+  unsent: SendBudget,
+): void {
   try {
-    send(answer, request, response);
+    send(answer, request, response, unsent);
   } catch {
     request.destroy();
     answer.stream?.(goneSink);
   }
 }
 
-function send(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse): void {
+function send(answer: HttpAnswer, request: IncomingMessage, response: ServerResponse, unsent: SendBudget): void {
   const { status, headers, body, stream } = answer;
   if (response.destroyed) return stream?.(goneSink);
   if (stream !== undefined) {
     response.writeHead(status, headers);
     response.flushHeaders();
     if (request.method === "HEAD") response.end();
-    return stream(new NodeSink(response));
+    return stream(new NodeSink(response, unsent));
   }
   if (body === undefined) {
     response.writeHead(status, headers).end();
@@ -125,7 +131,13 @@ function send(answer: HttpAnswer, request: IncomingMessage, response: ServerResp
     // One write: a call for each of many small messages would take longer than to copy them.
     const whole = body.length === 1 ? (body[0] as Uint8Array) : Buffer.concat(body);
     response.writeHead(status, { ...headers, "content-length": String(whole.length) }).end(whole);
+    if (response.writableLength > 0) response.once("close", hold(unsent, whole, response));
   }
+}
+
+/** @returns what to call when it was taken */
+function hold(unsent: SendBudget, bytes: Uint8Array, response: ServerResponse): () => void {
+  return unsent.hold(bytes, () => response.destroy());
 }
 
 const goneSink: EventSink = {
@@ -136,15 +148,25 @@ const goneSink: EventSink = {
 
 class NodeSink implements EventSink {
   readonly #response: ServerResponse;
+  readonly #unsent: SendBudget;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, unsent: SendBudget) {
     this.#response = response;
+    this.#unsent = unsent;
   }
 
   write(bytes: Uint8Array): true | Promise<void> {
     const response = this.#response;
     if (response.write(bytes) || response.writableLength === 0) return true;
-    return new Promise((resolve) => response.once("drain", resolve));
+    return new Promise((resolve) => {
+      const release = hold(this.#unsent, bytes, response);
+      response.once("close", release);
+      response.once("drain", () => {
+        response.off("close", release);
+        release();
+        resolve();
+      });
+    });
   }
 
   end(): void {

@@ -8,6 +8,7 @@ import type { FileLog } from "../../log/file-log.ts";
 import type { Clock } from "../../storage/storage.ts";
 import { Changes } from "./changes.ts";
 import { isJsonType } from "./content-type.ts";
+import { inTurnOfReads } from "./disk-reads.ts";
 import { type Piece, type Source, emptyPiece } from "./source.ts";
 
 const newline = new Uint8Array([0x0a]);
@@ -67,8 +68,11 @@ export class LogSource implements Source {
   }
 
   async read(from: number, maxBytes: number): Promise<Piece> {
+    return from >= this.tail ? emptyPiece(from) : await inTurnOfReads(() => this.#readFromDisk(from, maxBytes));
+  }
+
+  async #readFromDisk(from: number, maxBytes: number): Promise<Piece> {
     const to = this.tail;
-    if (from >= to) return emptyPiece(from);
     for await (const batch of this.#log.readBatches({ from, to, maxBytes })) {
       const parts: Uint8Array[] = [];
       for (let i = 0; i < batch.count; i++) {

@@ -20,6 +20,7 @@ import { runSync } from "../../storage/plan.ts";
 import type { Machine } from "../../storage/storage.ts";
 import { type Frame, decodeFrame, encodeFrame, frameCodecName, isCloseOnly } from "../frame/frame.ts";
 import { Changes } from "./changes.ts";
+import { inTurnOfReads } from "./disk-reads.ts";
 import { RecentParts } from "./recent-parts.ts";
 import { type Piece, emptyPiece } from "./source.ts";
 import { loadSnapshot, storeSnapshot } from "./state-snapshot.ts";
@@ -287,7 +288,7 @@ export class OpenStream {
   read(from: number, to: number, maxBytes: number): Promise<Piece> | Piece {
     const end = Math.min(to, this.#state.tail);
     if (from >= end) return emptyPiece(from);
-    return this.#recent.read(from, end, maxBytes) ?? this.#readFromDisk(from, end, maxBytes);
+    return this.#recent.read(from, end, maxBytes) ?? inTurnOfReads(() => this.#readFromDisk(from, end, maxBytes));
   }
 
   async #readFromDisk(from: number, to: number, maxBytes: number): Promise<Piece> {
