@@ -35,6 +35,8 @@ export class StreamDirectory {
   #lock: WriterLock | undefined;
   /** Whether names may be on the disk that are not durable. */
   #isUnsynced = true;
+  /** Whether what a crash left was removed: what is in the making from then on is this process's. */
+  #isTidy = false;
 
   /** @param report is told of streams that cannot be read */
   constructor(machine: Machine, directory: string, report: (error: Error) => void) {
@@ -88,7 +90,7 @@ export class StreamDirectory {
     if (isSyncing) storage.fsyncDirectorySync(this.#root);
     for (const name of storage.listSync(this.#root)) {
       const isLeft = name.endsWith(draftEnding) || name.endsWith(goneEnding);
-      if (isLeft && this.isOwned) this.#removeLeftover(join(this.#root, name));
+      if (isLeft && this.isOwned && !this.#isTidy) this.#removeLeftover(join(this.#root, name));
       if (!streamName.test(name)) continue;
       const meta = this.#metaAt(name, isSyncing);
       if (meta === "removed") continue;
@@ -96,6 +98,7 @@ export class StreamDirectory {
       if (meta instanceof SeqlogError) unreadable = meta;
       else metas.push(meta);
     }
+    this.#isTidy = this.isOwned;
     if (isSyncing && unreadable === undefined) this.#isUnsynced = false;
     return { ids, metas, unreadable, isUnsynced: isSyncing };
   }

@@ -133,6 +133,24 @@ describe("making", () => {
     }));
 });
 
+test("a look at the directory takes nothing that is in the making", () =>
+  withStore(async (store, machine, disk) => {
+    await create(store, "a");
+    await create(store, "b");
+    const damaged = `${streamsDirectory}/${store.find("b")?.meta.id}/STREAM`;
+    await store.close();
+    disk.flipBit(damaged, 10, 0);
+    const again = openStore(machine);
+    await pause(machine, 300);
+    disk.flipBit(damaged, 10, 0);
+    // Each of these looks, since it does not know the name, while the others are made.
+    const made = await Promise.all(["c", "d", "e", "f"].map((path) => create(again, path, { body: Buffer.from(path) })));
+    expect(made).toEqual([true, true, true, true]);
+    for (const path of ["c", "d", "e", "f"]) expect(await read(again, path)).toBe(path);
+    expect(disk.list(streamsDirectory)).toHaveLength(6);
+    await again.close();
+  }));
+
 describe("appending", () => {
   test("a duplicate of an append in flight waits until that is durable", () =>
     withStore(async (store) => {

@@ -268,6 +268,9 @@ export class StreamStore {
       this.#lookedAt = 0;
       throw error;
     }
+    // A look may have found it already.
+    const known = this.#byId.get(meta.id);
+    if (known !== undefined) return known;
     const entry = new StreamEntry(meta, places.directory, now);
     this.#add(entry);
     return entry;
