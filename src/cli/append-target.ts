@@ -3,7 +3,7 @@ import { type Codec, FileLog, LogWriter, RecordIndex, type RecoveryReport } from
 import { indexPathOf } from "../segment/log-reader.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import { frameCodecName } from "../server/frame/frame.ts";
-import { kindOfLog } from "./log-argument.ts";
+import { kindOfLog, openStream } from "./log-argument.ts";
 import { codecOf } from "./log-codec.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
@@ -27,7 +27,22 @@ export interface OpenTarget extends AppendTarget {
  * @param codec kept in MANIFEST where there is none yet, and compared with the one that is there
  */
 export async function openForAppending(location: string, notes: Output, codec?: string): Promise<OpenTarget> {
-  return kindOfLog(location) === "file" ? openFile(location, notes) : openDirectory(location, notes, codec);
+  const kind = kindOfLog(location);
+  if (kind === "stream") return openServers(location);
+  return kind === "file" ? openFile(location, notes) : openDirectory(location, notes, codec);
+}
+
+async function openServers(location: string): Promise<OpenTarget> {
+  const log = await openStream(location, {});
+  return {
+    get nextSeq() {
+      return log.nextSeq;
+    },
+    async append(records) {
+      return (await log.appendBatch(records)).first;
+    },
+    close: () => log.close(),
+  };
 }
 
 /** What opening found and set right is told of, not only done. */

@@ -1,5 +1,5 @@
 /** `seqlog consumers seek`, `reset` and `delete`. */
-import type { ConsumerInfo, ConsumerSeek, FileLog, Position } from "../index.ts";
+import type { ConsumerInfo, ConsumerSeek, Log, Position } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
 import { accountOf } from "./consumer-reports.ts";
 import { openForConsumers, requireConsumer } from "./consumers-log.ts";
@@ -57,7 +57,7 @@ export async function resetConsumer(
 }
 
 async function move(
-  log: FileLog,
+  log: Log,
   info: ConsumerInfo | undefined,
   name: string,
   { to, dryRun = false, json = false }: MoveOptions,

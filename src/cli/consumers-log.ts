@@ -1,20 +1,21 @@
 /** The log whose consumers a command looks after, and one of them by its name. */
-import { type ConsumerInfo, FileLog } from "../index.ts";
-import { kindOfLog } from "./log-argument.ts";
+import { type ConsumerInfo, FileLog, type Log } from "../index.ts";
+import { kindOfLog, openStream } from "./log-argument.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Open for reading alone, so beside a writer too: consumers have locks of their own. */
-export async function openForConsumers(location: string): Promise<FileLog> {
-  if (kindOfLog(location) === "file") {
+export async function openForConsumers(location: string): Promise<Log> {
+  const kind = kindOfLog(location);
+  if (kind === "file") {
     throw new UsageError(
       `${location} is a single file, which has no consumers; a directory log has (\`seqlog import\` makes one)`,
     );
   }
-  return FileLog.open(location, { readOnly: true });
+  return kind === "stream" ? openStream(location, { readOnly: true }) : FileLog.open(location, { readOnly: true });
 }
 
 /** @throws {UsageError} naming those that there are */
-export async function requireConsumer(log: FileLog, location: string, name: string): Promise<ConsumerInfo> {
+export async function requireConsumer(log: Log, location: string, name: string): Promise<ConsumerInfo> {
   const consumers = await log.consumers();
   const found = consumers.find((consumer) => consumer.name === name);
   if (found !== undefined) return found;

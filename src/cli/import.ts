@@ -93,8 +93,10 @@ async function importRecords(location: string, file: string, options: Options, c
 
 function checkOptions(location: string, { format, exported, column, codec }: Options): void {
   const kind = kindOfLog(location);
-  if (codec !== undefined && kind === "file") {
-    throw new UsageError("--codec is for directory logs: a single .log file has no place to keep it");
+  if (codec !== undefined && kind !== "directory") {
+    throw new UsageError(
+      "--codec is for directory logs: a single .log file has no place to keep it, and of a log on servers the program that opens it says",
+    );
   }
   if (exported === true && format === "frames") {
     throw new UsageError("--exported is for ndjson and csv: frames hold nothing but the data anyway");

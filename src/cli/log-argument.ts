@@ -1,31 +1,41 @@
 /**
- * The LOG argument: a directory log, or a single `.log` file as the seed writes it, whose record index
- * lies beside it (`events.log`, `events.idx`).
+ * The LOG argument: a directory log, a single `.log` file as the seed writes it, whose record index
+ * lies beside it (`events.log`, `events.idx`), or a log on NATS JetStream, `nats://host:port/name`.
  */
 import * as path from "node:path";
-import { FileLog, LogReader } from "../index.ts";
+import { FileLog, type Log, LogReader, openLog } from "../index.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What reading commands need of either kind. */
+/** What reading commands need of any kind. */
 export type ReadableLog = Pick<
-  FileLog,
+  Log,
   "firstSeq" | "nextSeq" | "read" | "readBatches" | "get" | "find" | "stats" | "close"
 >;
 
 /** For the help of every command. */
-export const logArgumentHelp = "a directory log, or a single .log file";
+export const logArgumentHelp = "a directory log, a single .log file, or nats://host:port/name";
+
+/** For the help of commands that take no single file. */
+export const noFileArgumentHelp = "a directory log, or nats://host:port/name";
+
+/** For the help of commands about the files of a log. */
+export const filesArgumentHelp = "a directory log, or a single .log file";
 
 /**
  * What LOG names. A file is a single log; where nothing is yet, the ending decides.
- * @throws {UsageError} when it is neither
+ * @throws {UsageError} when it is none of these
  */
-export function kindOfLog(location: string): "directory" | "file" {
-  if (location === "") throw new UsageError("LOG is empty; it must be a directory or a .log file");
+export function kindOfLog(location: string): "directory" | "file" | "stream" {
+  if (location === "")
+    throw new UsageError("LOG is empty; it must be a directory, a .log file or nats://host:port/name");
+  if (isStreamLocation(location)) return "stream";
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
-    throw new UsageError(`${location} is a URL; LOG must be a directory or a .log file on this machine`);
+    throw new UsageError(
+      `${location} is a URL; LOG must be a directory or a .log file on this machine, or nats://host:port/name`,
+    );
   }
   const kind = nodeStorage.statSync(location)?.kind;
   if (kind === "file") {
@@ -42,7 +52,9 @@ export function kindOfLog(location: string): "directory" | "file" {
  * directory log knows them to be an unfinished write or damage, a file without a record index cannot.
  */
 export async function openForReading(location: string, notes: Output): Promise<ReadableLog> {
-  if (kindOfLog(location) === "directory") return FileLog.open(location, { readOnly: true });
+  const kind = kindOfLog(location);
+  if (kind === "stream") return openStream(location, { readOnly: true });
+  if (kind === "directory") return FileLog.open(location, { readOnly: true });
   // Before the look at the records: what a writer adds meanwhile is none of them.
   const size = nodeStorage.statSync(location)?.size ?? 0;
   const reader = await LogReader.open(location);
@@ -57,6 +69,29 @@ export async function openForReading(location: string, notes: Output): Promise<R
     await notes.flush();
   }
   return reader;
+}
+
+/** Whether LOG is on servers rather than on this machine. */
+export function isStreamLocation(location: string): boolean {
+  return /^(?:nats|tls):\/\//i.test(location);
+}
+
+/** Opens a log on servers. */
+export async function openStream(
+  location: string,
+  options: { readonly readOnly?: boolean; readonly create?: boolean },
+): Promise<Log> {
+  return openLog(location, options);
+}
+
+/**
+ * For commands about the files of a log.
+ * @throws {UsageError} for a log that has none here
+ */
+export function requireFiles(location: string, why: string): "directory" | "file" {
+  const kind = kindOfLog(location);
+  if (kind !== "stream") return kind;
+  throw new UsageError(`${location} is a log on servers, which look after their files themselves: ${why}`);
 }
 
 /**

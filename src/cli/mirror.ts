@@ -43,8 +43,8 @@ export function defineMirror(command: Command, context: CliContext): void {
 }
 
 async function mirror(directory: string, url: string, options: Options, context: CliContext): Promise<void> {
-  if (kindOfLog(directory) === "file") {
-    throw new UsageError(`${directory} is a single file; mirror takes a directory log: \`seqlog append\` makes one`);
+  if (kindOfLog(directory) !== "directory") {
+    throw new UsageError(`${directory} is no directory log; mirror copies from one to nats://`);
   }
   const library = await loadJetStream();
   const progress = await startProgress(context, "mirroring");

@@ -47,8 +47,8 @@ export function definePromote(command: Command, context: CliContext): void {
 }
 
 async function promote(directory: string, url: string, options: Options, context: CliContext): Promise<void> {
-  if (kindOfLog(directory) === "file") {
-    throw new UsageError(`${directory} is a single file; promote takes a directory log: \`seqlog append\` makes one`);
+  if (kindOfLog(directory) !== "directory") {
+    throw new UsageError(`${directory} is no directory log; promote copies from one to nats://`);
   }
   const library = await loadJetStream();
   const progress = await startProgress(context, "promoting");

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { rebuildIndex as rebuildLogIndex } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
-import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
+import { filesArgumentHelp, requireFiles } from "./log-argument.ts";
 import { printableLine } from "./printable.ts";
 
 const help = `
@@ -17,7 +17,7 @@ Examples:
 export function defineRebuildIndex(command: Command, context: CliContext): void {
   command
     .description("Write the record index again from the records. Nothing else is changed.")
-    .argument("<LOG>", logArgumentHelp)
+    .argument("<LOG>", filesArgumentHelp)
     .option("--json", 'print {"records","files":[…]}')
     .addHelpText("after", help)
     .action((location: string, options: { readonly json?: boolean }) =>
@@ -26,8 +26,7 @@ export function defineRebuildIndex(command: Command, context: CliContext): void 
 }
 
 async function rebuildIndex(location: string, json: boolean, { stdout }: CliContext): Promise<void> {
-  // Asked for its check of the argument.
-  kindOfLog(location);
+  requireFiles(location, "there is no record index to rebuild");
   const { records, files } = await rebuildLogIndex(location);
   if (json) {
     stdout.line(JSON.stringify({ records, files }));

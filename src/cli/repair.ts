@@ -4,7 +4,7 @@ import { repair as repairLog, verify } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
 import { damageFacts, damageLines } from "./damage-lines.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
+import { filesArgumentHelp, requireFiles } from "./log-argument.ts";
 import { printableLine } from "./printable.ts";
 
 interface RepairOptions {
@@ -25,7 +25,7 @@ Examples:
 export function defineRepair(command: Command, context: CliContext): void {
   command
     .description("Finish an interrupted recovery, set a torn tail aside, rebuild a lost MANIFEST or record index.")
-    .argument("<LOG>", logArgumentHelp)
+    .argument("<LOG>", filesArgumentHelp)
     .option("--dry-run", "say what would be done, and do nothing")
     .option("--json", 'print {"dryRun","changes":[{"file","action","bytes"}],"damage":[…],"damagedRanges","tornBytes"}')
     .addHelpText("after", help)
@@ -33,8 +33,7 @@ export function defineRepair(command: Command, context: CliContext): void {
 }
 
 async function repair(location: string, options: RepairOptions, context: CliContext): Promise<void> {
-  // Asked for its check of the argument.
-  kindOfLog(location);
+  requireFiles(location, "there is nothing that this command could repair");
   const dryRun = options.dryRun === true;
   const { changes, damage: found, tornBytes } = await repairLog(location, { dryRun });
   // Repair looks where recovery looks, at the end. Whoever asks for it wants to know about all of the log; but

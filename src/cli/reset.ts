@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { FileLog, LogWriter, RecordIndex } from "../index.ts";
 import { indexPathOf } from "../segment/log-reader.ts";
 import type { CliContext } from "./cli-context.ts";
-import { kindOfLog, logArgumentHelp, openForReading } from "./log-argument.ts";
+import { kindOfLog, logArgumentHelp, openForReading, openStream } from "./log-argument.ts";
 import type { Output } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -32,7 +32,7 @@ export function defineReset(command: Command, context: CliContext): void {
 }
 
 async function reset(location: string, options: ResetOptions, { stdout, stderr }: CliContext): Promise<void> {
-  const isFile = kindOfLog(location) === "file";
+  const kind = kindOfLog(location);
   // Opened for reading first: reset never makes a log where there is none.
   const removed = await countRecords(location, stderr);
   if (options.yes !== true) {
@@ -43,8 +43,8 @@ async function reset(location: string, options: ResetOptions, { stdout, stderr }
       { wouldRemove: removed },
     );
   }
-  if (isFile) await resetFile(location);
-  else await resetDirectory(location);
+  if (kind === "file") await resetFile(location);
+  else await resetLog(kind, location);
   if (options.json === true) stdout.line(JSON.stringify({ removed }));
   else stdout.line(`removed ${removed.records} records (${removed.bytes} bytes); the next seq is 0`);
 }
@@ -65,8 +65,9 @@ async function countRecords(location: string, notes: Output): Promise<Removed> {
   }
 }
 
-async function resetDirectory(location: string): Promise<void> {
-  const log = await FileLog.open(location, { create: false });
+async function resetLog(kind: "directory" | "stream", location: string): Promise<void> {
+  const options = { create: false };
+  const log = kind === "stream" ? await openStream(location, options) : await FileLog.open(location, options);
   try {
     await log.reset();
   } finally {

@@ -5,6 +5,7 @@ import type { CliContext } from "./cli-context.ts";
 import { bytesInWords } from "./damage-lines.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { onInterruption } from "./interruption.ts";
+import { isStreamLocation, requireFiles } from "./log-argument.ts";
 import { printableLine } from "./printable.ts";
 import { startProgress } from "./progress.ts";
 import { UsageError } from "./usage-error.ts";
@@ -47,6 +48,7 @@ export function defineSalvage(command: Command, context: CliContext): void {
 
 async function salvage(location: string, { out, json = false }: Options, context: CliContext): Promise<void> {
   if (location === "") throw new UsageError("LOG is empty; it must be a directory or a .log file");
+  if (isStreamLocation(location)) requireFiles(location, "there are no damaged ones to salvage from here");
   if (out === "") throw new UsageError("--out is empty; it must be a directory");
   const stop = new AbortController();
   const interruption = onInterruption(() => stop.abort());

@@ -1,5 +1,5 @@
 /** `seqlog tail --consumer`: tails with a durable consumer, which goes on where it left off. */
-import { type Consumer, type FileLog, type Position, SeqlogError } from "../index.ts";
+import { type Consumer, type Log, type Position, SeqlogError } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
 import { openForConsumers } from "./consumers-log.ts";
 import { onInterruption } from "./interruption.ts";
@@ -51,7 +51,7 @@ export async function tailConsumer(
 }
 
 /** The same command line may be started again and again, so that this is no error. */
-async function tellOfFrom(log: FileLog, location: string, name: string, { stderr }: CliContext): Promise<void> {
+async function tellOfFrom(log: Log, location: string, name: string, { stderr }: CliContext): Promise<void> {
   const there = (await log.consumers()).find((consumer) => consumer.name === name);
   if (there?.nextSeq === undefined) return;
   stderr.line(
@@ -63,7 +63,7 @@ async function tellOfFrom(log: FileLog, location: string, name: string, { stderr
   await stderr.flush();
 }
 
-async function open(log: FileLog, location: string, name: string, from: Position | undefined): Promise<Consumer> {
+async function open(log: Log, location: string, name: string, from: Position | undefined): Promise<Consumer> {
   try {
     return await log.consumer(name, {
       ...(from === undefined ? {} : { from }),

@@ -3,11 +3,12 @@ import type { Command } from "commander";
 import { FileLog, type LogStats, type Position } from "../index.ts";
 import type { HeldBack } from "../log/retention.ts";
 import type { CliContext } from "./cli-context.ts";
-import { kindOfLog } from "./log-argument.ts";
+import { kindOfLog, noFileArgumentHelp } from "./log-argument.ts";
 import { parsePosition } from "./position.ts";
 import { printableLine } from "./printable.ts";
 import { formatBytes } from "./progress.ts";
 import { positionHelp } from "./read-options.ts";
+import { removeFromStream, trimmableStream } from "./trim-stream.ts";
 import { trimmable } from "./trimmable.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -27,7 +28,7 @@ export interface Trimmed {
 }
 
 const help = `
-Only whole segments go, from the front, as far as all their records are before the position; never the
+Of a directory only whole segments go, from the front, as far as all their records are before the position; never the
 segment that is being written. So records before it may be left, and a log of one segment keeps all. The
 seqs of what is left do not change. There is no way back: \`seqlog export\` keeps a copy.
 
@@ -45,7 +46,7 @@ Examples:
 export function defineTrim(command: Command, context: CliContext): void {
   command
     .description("Remove records from the front, in whole segments.")
-    .argument("<DIR>", "a directory log")
+    .argument("<LOG>", noFileArgumentHelp)
     .requiredOption("--before <position>", `keep this record and those after it: ${positionHelp}`, parsePosition)
     .option("--force", "remove also what consumers have not acknowledged")
     .option("--dry-run", "say what would be removed, and remove nothing")
@@ -55,11 +56,18 @@ export function defineTrim(command: Command, context: CliContext): void {
 }
 
 async function trim(location: string, options: Options, { stdout }: CliContext): Promise<void> {
-  if (kindOfLog(location) === "file") {
+  const kind = kindOfLog(location);
+  if (kind === "file") {
     throw new UsageError(`${location} is a single file, which has no segments to remove; see \`seqlog reset\``);
   }
   const { before: position, dryRun = false, force = false } = options;
-  const { before, after, heldBack = none } = await (dryRun ? trimmable : remove)(location, position, force);
+  if (kind === "stream" && force) {
+    throw new UsageError("--force is for directory logs: consumers hold nothing back in a log on servers");
+  }
+  const [look, act] = kind === "stream" ? [trimmableStream, removeFromStream] : [trimmable, remove];
+  const { before, after, heldBack = none } = await (dryRun ? look : act)(location, position, force);
+  // Servers have files of their own.
+  const inSegments = kind === "stream" ? () => "" : inSegmentsOf;
   const removed = {
     segments: before.segments - after.segments,
     records: before.records - after.records,
@@ -73,12 +81,12 @@ async function trim(location: string, options: Options, { stdout }: CliContext):
   const left =
     after.records === 0
       ? "nothing is left"
-      : `left: ${inRecords(after)}, seq ${after.firstSeq} to ${after.nextSeq - 1}, in ${inSegments(after)}`;
+      : `left: ${inRecords(after)}, seq ${after.firstSeq} to ${after.nextSeq - 1}${inSegments(after).replace(/^ /, ", ")}`;
   if (removed.records > 0) {
-    const what = `${inRecords(removed)} in ${inSegments(removed)} (${formatBytes(removed.bytes)})`;
+    const what = `${inRecords(removed)}${inSegments(removed)} (${formatBytes(removed.bytes)})`;
     const seqs = `seq ${before.firstSeq} to ${after.firstSeq - 1}`;
     stdout.line(`${dryRun ? "would remove" : "removed"} ${what}, ${seqs}; ${left}`);
-  } else if (heldBack.records > 0) stdout.line(`nothing to remove; ${left}`);
+  } else if (heldBack.records > 0 || kind === "stream") stdout.line(`nothing to remove; ${left}`);
   else stdout.line(`nothing to remove: no whole segment is before that position; ${left}`);
   if (heldBack.records > 0) stdout.line(printableLine(inWords(heldBack)));
 }
@@ -94,8 +102,8 @@ function inRecords({ records }: Pick<LogStats, "records">): string {
   return records === 1 ? "1 record" : `${records} records`;
 }
 
-function inSegments({ segments }: Pick<LogStats, "segments">): string {
-  return segments === 1 ? "1 segment" : `${segments} segments`;
+function inSegmentsOf({ segments }: Pick<LogStats, "segments">): string {
+  return segments === 1 ? " in 1 segment" : ` in ${segments} segments`;
 }
 
 async function remove(location: string, position: Position, force: boolean): Promise<Trimmed> {

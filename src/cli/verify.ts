@@ -4,7 +4,7 @@ import { verify as verifyLog } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
 import { damageFacts, damageLines } from "./damage-lines.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
+import { filesArgumentHelp, requireFiles } from "./log-argument.ts";
 import { startProgress } from "./progress.ts";
 
 const help = `
@@ -24,7 +24,7 @@ Examples:
 export function defineVerify(command: Command, context: CliContext): void {
   command
     .description("Check every record. Exit code 1 when there is damage. Works beside a process that appends.")
-    .argument("<LOG>", logArgumentHelp)
+    .argument("<LOG>", filesArgumentHelp)
     .option(
       "--json",
       'print {"ok","records","damage":[{"file","offset","end","seq","records","reason"}],"damagedRanges","tornBytes"}',
@@ -36,8 +36,7 @@ export function defineVerify(command: Command, context: CliContext): void {
 }
 
 async function verify(location: string, json: boolean, context: CliContext): Promise<void> {
-  // Asked for its check of the argument.
-  kindOfLog(location);
+  requireFiles(location, "each record is checked when it is read, as `seqlog cat` does");
   const progress = await startProgress(context, "verifying");
   const result = await verifyLog(location, {
     onProgress: ({ bytes, totalBytes, records }) => progress.update(bytes, totalBytes, records),
