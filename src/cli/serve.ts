@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type RunningServer, serve, tokensOf } from "../server/index.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import type { CliContext } from "./cli-context.ts";
+import { isStreamLocation, openStream } from "./log-argument.ts";
 import { onInterruption } from "./interruption.ts";
 import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
@@ -37,7 +38,10 @@ Examples:
 export function defineServe(command: Command, context: CliContext): void {
   command
     .description("Serve the streams and logs under DIR over HTTP, until interrupted.")
-    .argument("<DIR>", "a directory with logs and streams in it; made when it is not there")
+    .argument(
+      "<DIR>",
+      "a directory with logs and streams in it; made when it is not there. Or nats://host:port/name, to read",
+    )
     .option("--host <address>", "the address to listen on", "127.0.0.1")
     .option("--port <number>", "the port; 0 takes any that is free", parsePort, 7700)
     .option("--base-path <path>", "in front of every path, as /logs", "")
@@ -53,8 +57,9 @@ export function defineServe(command: Command, context: CliContext): void {
 async function run(directory: string, flags: ServeFlags, context: CliContext): Promise<void> {
   const { stdout, stderr } = context;
   refuseLog(directory);
+  const stream = isStreamLocation(directory) ? await openStream(directory, { readOnly: true }) : undefined;
   const server = await serve({
-    dir: directory,
+    ...(stream === undefined ? { dir: directory } : { logs: { [nameOf(directory)]: stream } }),
     host: flags.host,
     port: flags.port,
     basePath: flags.basePath,
@@ -76,6 +81,12 @@ async function run(directory: string, flags: ServeFlags, context: CliContext): P
   );
   await stdout.flush();
   await untilInterrupted(server, context);
+  await stream?.close();
+}
+
+/** A stream is served under its own name. */
+function nameOf(location: string): string {
+  return location.slice(location.lastIndexOf("/") + 1);
 }
 
 async function untilInterrupted(server: RunningServer, context: CliContext): Promise<void> {

@@ -1,7 +1,7 @@
 /** `createHandler`: the server as a handler, for programs that have an HTTP server of their own. */
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { FileLog } from "../log/file-log.ts";
+import type { Log } from "../log/log.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { Machine } from "../storage/storage.ts";
@@ -15,9 +15,9 @@ import { SendBudget } from "./http/send-budget.ts";
 import { Tokens } from "./http/tokens.ts";
 import { Catalog } from "./streams/catalog.ts";
 
-/** Any log of this process. */
+/** Any log that is open in this process, whatever it is kept on. */
 // oxlint-disable-next-line typescript/no-explicit-any
-type AnyLog = FileLog<any, any>;
+export type AnyLog = Log<any, any>;
 
 /** Options of a handler beside what it serves. */
 export interface HandlerSettings {

@@ -3,12 +3,10 @@ import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { Clock } from "../storage/storage.ts";
-import { type HandlerSettings, type StreamHandler, createHandler } from "./handler.ts";
+import { type HandlerOptions, type HandlerSettings, type StreamHandler, createHandler } from "./handler.ts";
 
-/** Options of {@link serve}. */
-export interface ServeOptions extends HandlerSettings {
-  /** The directory whose streams and logs are served. */
-  readonly dir: string | URL;
+/** Where to listen. */
+interface ServeSettings extends HandlerSettings {
   /** Default 127.0.0.1. Others than those of this machine alone need `tokens`. */
   readonly host?: string;
   /** Default 7700; 0 is any that is free. */
@@ -16,6 +14,9 @@ export interface ServeOptions extends HandlerSettings {
   /** Connections at once. Default 10,000. */
   readonly maxConnections?: number;
 }
+
+/** Options of {@link serve}: as {@link HandlerOptions}, and where to listen. */
+export type ServeOptions = ServeSettings & HandlerOptions;
 
 /** A server that runs. */
 export interface RunningServer {

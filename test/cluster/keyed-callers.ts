@@ -3,8 +3,8 @@
  * acknowledged; a consumer that goes through the same log meanwhile; and what must hold of all of it
  * whatever happens to the servers.
  */
+import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
-import { expect } from "vitest";
 import { type Log, openLog } from "../../src/index.ts";
 import { storedMessages } from "./stored-messages.ts";
 
@@ -80,21 +80,22 @@ export class KeyedCallers {
     const texts = stored.map(({ data }) => data.toString());
     // Each acknowledged record once, at the number that its caller was told.
     const places = new Map(texts.map((text, seq) => [text, seq]));
-    expect(places.size).toBe(texts.length);
+    assert.equal(places.size, texts.length);
     for (const [caller, seqs] of this.#acknowledged) {
-      for (const [i, seq] of seqs.entries()) expect(places.get(textOf(caller, i))).toBe(seq);
+      for (const [i, seq] of seqs.entries()) assert.equal(places.get(textOf(caller, i)), seq);
       // The order of each caller.
-      expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        seqs,
+        seqs.toSorted((a, b) => a - b),
+      );
     }
     // Nothing that nobody appended: a caller's last record may be there without its acknowledgement.
-    expect(texts.length).toBe(this.#count);
+    assert.equal(texts.length, this.#count);
     // The consumer comes to the end, and had each record in order; at least once, so again after a loss.
     while (this.#consumed.at(-1) !== texts.at(-1)) {
       await Promise.race([wait(retryMs), this.#consuming]);
     }
-    expect(new Set(this.#consumed).size).toBe(texts.length);
-    const first = [...new Set(this.#consumed)];
-    expect(first).toEqual(texts);
+    assert.deepEqual([...new Set(this.#consumed)], texts);
     await this.#reader.close();
     await this.#consuming;
     await this.#log.close();

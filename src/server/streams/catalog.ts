@@ -1,5 +1,5 @@
 /** Everything that can be reached by a name: streams, and logs that programs append to. A stream's name comes first. */
-import type { FileLog } from "../../log/file-log.ts";
+import type { Log } from "../../log/log.ts";
 import type { Machine } from "../../storage/storage.ts";
 import { contentTypeOf } from "./log-source.ts";
 import { DirectoryLogs, GivenLogs, type LogCollection, type PlainLog } from "./plain-logs.ts";
@@ -50,7 +50,7 @@ export class Catalog {
     );
   }
 
-  static ofLogs(machine: Machine, logs: Readonly<Record<string, FileLog<never, unknown>>>): Catalog {
+  static ofLogs(machine: Machine, logs: Readonly<Record<string, Log<never, unknown>>>): Catalog {
     return new Catalog(undefined, new GivenLogs(machine, logs));
   }
 

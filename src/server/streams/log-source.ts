@@ -4,7 +4,7 @@
  *
  * By its codec it is JSON (each record a message), lines of text, or bytes; see docs/server.md.
  */
-import type { FileLog } from "../../log/file-log.ts";
+import type { Log } from "../../log/log.ts";
 import type { Clock } from "../../storage/storage.ts";
 import { Changes } from "./changes.ts";
 import { isJsonType } from "./content-type.ts";
@@ -24,7 +24,7 @@ export class LogSource implements Source {
   readonly isJson: boolean;
   readonly changes: Changes;
   readonly isClosed = false;
-  readonly #log: FileLog<never, unknown>;
+  readonly #log: Log<never, unknown>;
   readonly #tag: string;
   readonly #isText: boolean;
   #followers = 0;
@@ -32,7 +32,7 @@ export class LogSource implements Source {
   #failure: Error | undefined;
 
   /** @param tag tells its history from others, but for its generation */
-  constructor(clock: Clock, log: FileLog<never, unknown>, codec: string | null | undefined, tag: string) {
+  constructor(clock: Clock, log: Log<never, unknown>, codec: string | null | undefined, tag: string) {
     this.changes = new Changes(clock);
     this.contentType = contentTypeOf(codec);
     this.isJson = isJsonType(this.contentType);

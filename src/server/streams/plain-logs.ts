@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { SeqlogError } from "../../errors.ts";
 import { FileLog } from "../../log/file-log.ts";
+import type { Log } from "../../log/log.ts";
 import { loadManifest, manifestPath } from "../../log/manifest.ts";
 import { runSync } from "../../storage/plan.ts";
 import type { Machine } from "../../storage/storage.ts";
@@ -187,7 +188,7 @@ export class GivenLogs implements LogCollection {
   readonly #sources = new Map<string, { readonly log: PlainLog; readonly source: LogSource }>();
 
   /** @throws {TypeError} for a name that cannot be one */
-  constructor(machine: Machine, logs: Readonly<Record<string, FileLog<never, unknown>>>) {
+  constructor(machine: Machine, logs: Readonly<Record<string, Log<never, unknown>>>) {
     for (const [name, log] of Object.entries(logs)) {
       const problem = problemOfPath(name);
       if (problem !== undefined)
