@@ -17,7 +17,7 @@ import { Catalog } from "./streams/catalog.ts";
 
 /** Any log that is open in this process, whatever it is kept on. */
 // oxlint-disable-next-line typescript/no-explicit-any
-export type AnyLog = Log<any, any>;
+type AnyLog = Log<any, any>;
 
 /** Options of a handler beside what it serves. */
 export interface HandlerSettings {
