@@ -291,11 +291,15 @@ test("one stream that cannot be read is told of, and takes no other with it", ()
     expect(again.find("a")?.meta.isDeleted).toBe(true);
     // It may have any name, so none is free.
     await expect(create(again, "b")).rejects.toMatchObject({ code: "SEQLOG_DAMAGED" });
+    // And it may be a fork of any: what is deleted is kept until it is known.
+    await again.delete("c");
+    expect(again.find("c")?.meta.isDeleted).toBe(true);
     expect(() => again.findSurely("b")).toThrow("STREAM");
     await again.close();
     disk.flipBit(damaged, 10, 0);
     const mended = openStore(machine);
     expect(await read(mended, "b")).toBe("x");
+    expect(mended.find("c")).toBeUndefined();
     await mended.close();
   }));
 

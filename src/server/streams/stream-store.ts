@@ -102,9 +102,15 @@ export class StreamStore {
   findSurely(path: string): StreamEntry | undefined {
     const entry = this.find(path);
     if (entry !== undefined || this.#unreadable === undefined) return entry;
-    if (this.#machine.clock.now() - this.#lookedAt >= lookAgainMs) this.#look();
+    this.#lookForUnreadable();
     if (this.#unreadable !== undefined) throw this.#unreadable;
     return this.find(path);
+  }
+
+  /** What could not be read may be readable now. */
+  #lookForUnreadable(): void {
+    if (this.#unreadable === undefined) return;
+    if (this.#machine.clock.now() - this.#lookedAt >= lookAgainMs) this.#look();
   }
 
   /** All that are there, in no particular order. */
@@ -302,6 +308,7 @@ export class StreamStore {
   async delete(path: string): Promise<void> {
     await this.#inTurn(path, async () => {
       this.#own();
+      this.#lookForUnreadable();
       const entry = this.findSurely(path);
       if (entry === undefined) throw notFound(path);
       if (entry.meta.isDeleted) throw gone(path);
@@ -327,7 +334,8 @@ export class StreamStore {
   }
 
   #delete(entry: StreamEntry): void {
-    if (entry.forks.size > 0) {
+    // A stream that cannot be read may be a fork of it.
+    if (entry.forks.size > 0 || this.#unreadable !== undefined) {
       this.#storeMeta(entry, { ...entry.meta, isDeleted: true });
       return;
     }
@@ -387,11 +395,21 @@ export class StreamStore {
     }
   }
 
+  #sweep(): void {
+    try {
+      this.#lookForUnreadable();
+    } catch (error) {
+      // Whoever asks for a stream is told.
+      if (!(error instanceof SeqlogError)) throw error;
+    }
+    for (const entry of this.#byId.values()) if (this.#isOver(entry)) this.#expire(entry);
+  }
+
   #sweepLater(): void {
     this.#stopSweep = this.#machine.clock.after(
       sweepMs,
       () => {
-        for (const entry of this.#byId.values()) if (this.#isOver(entry)) this.#expire(entry);
+        this.#sweep();
         this.#sweepLater();
       },
       { keepAlive: false },
