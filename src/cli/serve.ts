@@ -1,5 +1,6 @@
 /** `seqlog serve`: the Durable Streams protocol over the logs and streams of a directory. */
 import { type Command, InvalidArgumentError } from "commander";
+import type { Log } from "../index.ts";
 import { type RunningServer, serve, tokensOf } from "../server/index.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import type { CliContext } from "./cli-context.ts";
@@ -55,11 +56,27 @@ export function defineServe(command: Command, context: CliContext): void {
 }
 
 async function run(directory: string, flags: ServeFlags, context: CliContext): Promise<void> {
+  if (!isStreamLocation(directory)) {
+    refuseLog(directory);
+    return serveUntilInterrupted({ dir: directory }, directory, flags, context);
+  }
+  const log = await openStream(directory, { readOnly: true });
+  try {
+    await serveUntilInterrupted({ logs: { [nameOf(directory)]: log } }, log.location, flags, context);
+  } finally {
+    await log.close();
+  }
+}
+
+async function serveUntilInterrupted(
+  served: { readonly dir: string } | { readonly logs: Readonly<Record<string, Log>> },
+  name: string,
+  flags: ServeFlags,
+  context: CliContext,
+): Promise<void> {
   const { stdout, stderr } = context;
-  refuseLog(directory);
-  const stream = isStreamLocation(directory) ? await openStream(directory, { readOnly: true }) : undefined;
   const server = await serve({
-    ...(stream === undefined ? { dir: directory } : { logs: { [nameOf(directory)]: stream } }),
+    ...served,
     host: flags.host,
     port: flags.port,
     basePath: flags.basePath,
@@ -76,12 +93,9 @@ async function run(directory: string, flags: ServeFlags, context: CliContext): P
       void stderr.flush();
     },
   });
-  stdout.line(
-    flags.json === true ? JSON.stringify({ url: server.url }) : `seqlog: serving ${directory} at ${server.url}`,
-  );
+  stdout.line(flags.json === true ? JSON.stringify({ url: server.url }) : `seqlog: serving ${name} at ${server.url}`);
   await stdout.flush();
   await untilInterrupted(server, context);
-  await stream?.close();
 }
 
 /** A stream is served under its own name. */

@@ -67,7 +67,8 @@ async function trim(location: string, options: Options, { stdout }: CliContext):
   const [look, act] = kind === "stream" ? [trimmableStream, removeFromStream] : [trimmable, remove];
   const { before, after, heldBack = none } = await (dryRun ? look : act)(location, position, force);
   // Servers have files of their own.
-  const inSegments = kind === "stream" ? () => "" : inSegmentsOf;
+  const inSegments = (stats: Pick<LogStats, "segments">, comma: "" | ","): string =>
+    kind === "stream" ? "" : `${comma} in ${segmentsOf(stats)}`;
   const removed = {
     segments: before.segments - after.segments,
     records: before.records - after.records,
@@ -81,9 +82,9 @@ async function trim(location: string, options: Options, { stdout }: CliContext):
   const left =
     after.records === 0
       ? "nothing is left"
-      : `left: ${inRecords(after)}, seq ${after.firstSeq} to ${after.nextSeq - 1}${inSegments(after).replace(/^ /, ", ")}`;
+      : `left: ${inRecords(after)}, seq ${after.firstSeq} to ${after.nextSeq - 1}${inSegments(after, ",")}`;
   if (removed.records > 0) {
-    const what = `${inRecords(removed)}${inSegments(removed)} (${formatBytes(removed.bytes)})`;
+    const what = `${inRecords(removed)}${inSegments(removed, "")} (${formatBytes(removed.bytes)})`;
     const seqs = `seq ${before.firstSeq} to ${after.firstSeq - 1}`;
     stdout.line(`${dryRun ? "would remove" : "removed"} ${what}, ${seqs}; ${left}`);
   } else if (heldBack.records > 0 || kind === "stream") stdout.line(`nothing to remove; ${left}`);
@@ -102,8 +103,8 @@ function inRecords({ records }: Pick<LogStats, "records">): string {
   return records === 1 ? "1 record" : `${records} records`;
 }
 
-function inSegmentsOf({ segments }: Pick<LogStats, "segments">): string {
-  return segments === 1 ? " in 1 segment" : ` in ${segments} segments`;
+function segmentsOf({ segments }: Pick<LogStats, "segments">): string {
+  return segments === 1 ? "1 segment" : `${segments} segments`;
 }
 
 async function remove(location: string, position: Position, force: boolean): Promise<Trimmed> {
