@@ -1,7 +1,7 @@
 /**
- * The conformance suite while the server is killed with SIGKILL at every 50th request: all that it
+ * The conformance suite while the server is killed with SIGKILL at every 100th request: all that it
  * answered before is as true after. Live reads are between the kills, not under them.
- * SEQLOG_KILL_EVERY=25 kills twice as often.
+ * SEQLOG_KILL_EVERY=25 kills four times as often.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { type Suite, defineConformanceTests, longPollSeconds } from "./conforman
 import { KillProxy } from "./kill-proxy.ts";
 import { ServerProcess } from "./server-process.ts";
 
-const everyRequest = Number(process.env["SEQLOG_KILL_EVERY"] ?? 50);
+const everyRequest = Number(process.env["SEQLOG_KILL_EVERY"] ?? 100);
 
 const directory = mkdtempSync(join(tmpdir(), "seqlog-server-"));
 const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000 };
