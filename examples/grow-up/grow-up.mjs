@@ -2,17 +2,17 @@
  * A program that outgrows one machine. It places orders and bills each of them once; where its log is
  * kept is one string, and nothing else changes with it:
  *
- *   node examples/grow-up/grow-up.mjs ./data/events
- *   node examples/grow-up/grow-up.mjs nats://127.0.0.1:4222/events
+ *   node examples/grow-up/grow-up.mjs ./data/grow-up
+ *   node examples/grow-up/grow-up.mjs nats://127.0.0.1:4222/grow-up
  *
- * `npm run cluster` starts three servers to try the second; `seqlog promote ./data/events nats://…`
+ * `npm run cluster` starts three servers to try the second; `seqlog promote ./data/grow-up nats://…`
  * brings what the directory holds there first. Each run places three orders more.
  */
 import { json, openLog } from "seqlog";
 
 /** @typedef {{ item: string, price: number }} Order */
 
-const location = process.argv[2] ?? "./data/events";
+const location = process.argv[2] ?? "./data/grow-up";
 
 /** @type {import("seqlog").Log<Order>} */
 const log = await openLog(location, { codec: json() });
