@@ -43,6 +43,11 @@ async function rebuild({ initial, apply }) {
 let current = await rebuild(stock);
 console.log(`rebuilt from ${current.nextSeq} events:`, current.state);
 
+/** Goes on to a later state; one that was rebuilt while others went on may be an earlier one. */
+function advance(to) {
+  if (to.nextSeq > current.nextSeq) current = to;
+}
+
 /**
  * Decides on a state and appends what was decided, only if nothing has happened since: two who sell
  * the last lamp at the same time do not both succeed. The other one decides again.
@@ -53,11 +58,11 @@ async function execute(decide) {
     const event = decide(state);
     try {
       const { seq } = await log.append(event, { expectedSeq: nextSeq });
-      current = { state: stock.apply(state, event), nextSeq: seq + 1 };
+      advance({ state: stock.apply(state, event), nextSeq: seq + 1 });
       return;
     } catch (error) {
       if (!SeqlogError.is(error, "SEQLOG_CONFLICT")) throw error;
-      current = await rebuild(stock);
+      advance(await rebuild(stock));
     }
   }
 }
