@@ -17,7 +17,7 @@ import { FileLog } from "../../src/index.ts";
 import { natsServer, onlyWith } from "../machine/needs.ts";
 import { differenceFromLog } from "./same-as-log.ts";
 
-const kills = Number(process.env["SEQLOG_PROMOTE_KILLS"] ?? 5);
+const kills = Number(process.env["SEQLOG_PROMOTE_KILLS"] ?? 4);
 const script = fileURLToPath(new URL("promote-child.mjs", import.meta.url));
 
 /** About so many records are to be copied between two kills. */
