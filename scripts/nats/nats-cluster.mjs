@@ -12,6 +12,9 @@ import { until } from "./until.mjs";
 
 const localhost = "127.0.0.1";
 
+/** Servers that were cut off take long to find each other again, on a busy machine longer. */
+const healMs = 240_000;
+
 export class NatsCluster {
   /** By number; `servers[i].name` is what JetStream calls it. */
   servers;
@@ -76,17 +79,21 @@ export class NatsCluster {
 
   /** Resolves when all servers run, agree on a meta leader, and have caught up with it. */
   isWhole() {
-    return until("all servers are well, and have a meta leader", async () => {
-      for (const server of this.servers) {
-        const { status } = await server.ask("/healthz");
-        if (status !== "ok") return false;
-      }
-      if (this.servers.length === 1) return true;
-      const views = await Promise.all(this.servers.map((server) => server.ask("/jsz")));
-      const metas = views.map(({ meta_cluster: meta }) => meta);
-      const leader = metas[0]?.leader;
-      return metas.every((meta) => meta?.cluster_size === this.servers.length && meta.leader === leader && leader);
-    });
+    return until(
+      "all servers are well, and have a meta leader",
+      async () => {
+        for (const server of this.servers) {
+          const { status } = await server.ask("/healthz");
+          if (status !== "ok") return false;
+        }
+        if (this.servers.length === 1) return true;
+        const views = await Promise.all(this.servers.map((server) => server.ask("/jsz")));
+        const metas = views.map(({ meta_cluster: meta }) => meta);
+        const leader = metas[0]?.leader;
+        return metas.every((meta) => meta?.cluster_size === this.servers.length && meta.leader === leader && leader);
+      },
+      healMs,
+    );
   }
 
   /** The number of the server that leads a stream, by its own word. */
