@@ -1,8 +1,9 @@
 /**
  * The appends of one open log on their way into its stream, in the order of the calls.
  *
- * Every message names the one that it expects before it (`Nats-Expected-Last-Sequence`), so that
- * none can overtake one that was lost: when anything goes wrong (an acknowledgement that does not
+ * Every message names the one that it expects before it, by its number (`Nats-Expected-Last-Sequence`)
+ * and, where that is one of this lane, by its message id (`Nats-Expected-Last-Msg-Id`): a number alone
+ * may be reached by what another program appended. So none can overtake one that was lost: when anything goes wrong (an acknowledgement that does not
  * come, a new leader, another program's append) the lane goes back to the first message that was not
  * acknowledged and sends from there again. What was stored after all is answered as a duplicate, by
  * its `Nats-Msg-Id`.
@@ -85,6 +86,8 @@ export class AppendLane {
   #window = mostMessages;
   /** The messages in the stream before the next one that is sent; undefined when it has to be asked. */
   #base: number | undefined;
+  /** The message id of the one that was sent last, if the next one must follow it. */
+  #previous: string | undefined;
   /** A recovery, or a barrier, is under way. */
   #isBusy = false;
   #isAloneOut = false;
@@ -141,7 +144,7 @@ export class AppendLane {
 
   /** The stream was made anew: it is empty. */
   begunAnew(): void {
-    this.#base = 0;
+    this.#goBackTo(0);
     this.#window = mostMessages;
   }
 
@@ -184,13 +187,15 @@ export class AppendLane {
     this.#sent++;
     this.#inFlight++;
     this.#inFlightBytes += item.data.length;
+    const follows = isAlone ? undefined : this.#previous;
+    this.#previous = isAlone ? undefined : item.messageId;
     if (!isAlone) this.#base = expected + 1;
     const token = String(this.#tokens++);
     this.#byToken.set(token, place);
     try {
       nats.publish(location.stream, item.data, {
         // The client asks its headers for nothing but their bytes.
-        headers: recordHeaders(item.id, item.data, expected, item.messageId) as never,
+        headers: recordHeaders(item.id, item.data, expected, item.messageId, follows) as never,
         reply: `${this.#inbox}.${token}`,
       });
     } catch (error) {
@@ -222,7 +227,7 @@ export class AppendLane {
     if (isCurrent) {
       if (place.isAlone) this.#isAloneOut = false;
       // What follows expects one more than there are; what is on its way already is refused and sent again.
-      if (duplicate && this.#inFlight === 0 && !place.isAlone) this.#base = place.expected;
+      if (duplicate && this.#inFlight === 0 && !place.isAlone) this.#goBackTo(place.expected);
       else if (place.isAlone) this.#base = duplicate ? this.#base : seq;
       if (!duplicate) this.#window = Math.min(mostMessages, this.#window * 2);
     }
@@ -248,6 +253,10 @@ export class AppendLane {
       this.#rewind(last);
       return this.#pump();
     }
+    if (error.err_code === errorCode.wrongLastMessageId) {
+      this.#rewind(undefined);
+      return this.#pump();
+    }
     if (error.code === 503 && !full.has(error.err_code ?? 0)) return void this.#recover(error.description ?? "503");
     const { shown } = this.#view.connection.location;
     const failure = full.has(error.err_code ?? 0)
@@ -259,7 +268,7 @@ export class AppendLane {
       : ioError(shown, "append", new Error(error.description ?? "refused"));
     if (place.isAlone) this.#isAloneOut = false;
     this.#settle(place, () => place.item.failed(failure));
-    if (this.#inFlight === 0) this.#base = place.expected;
+    if (this.#inFlight === 0) this.#goBackTo(place.expected);
     this.#pump();
   }
 
@@ -270,8 +279,13 @@ export class AppendLane {
     this.#inFlightBytes = 0;
     this.#isAloneOut = false;
     this.#sent = this.#head;
-    this.#base = last;
+    this.#goBackTo(last);
     this.#window = 1;
+  }
+
+  #goBackTo(last: number | undefined): void {
+    this.#base = last;
+    this.#previous = undefined;
   }
 
   async #recover(why: string): Promise<void> {
@@ -288,8 +302,9 @@ export class AppendLane {
       if (why !== "") await connection.pause();
       if (why !== "" && waited > moveOnMs) await connection.moveOn();
       await this.#view.refresh();
+      const window = this.#window;
       this.#rewind(this.#view.nextSeq);
-      if (why === "") this.#window = mostMessages;
+      this.#window = window;
     } catch (error) {
       this.#failAll(error as Error);
     } finally {

@@ -20,6 +20,7 @@ export const header = {
   crc: "Seqlog-Crc",
   messageId: "Nats-Msg-Id",
   expectedLast: "Nats-Expected-Last-Sequence",
+  expectedLastId: "Nats-Expected-Last-Msg-Id",
 } as const;
 
 /** What the client asks of headers when it publishes: their bytes. */
@@ -30,11 +31,19 @@ export interface HeaderBlock {
 /**
  * The headers of a record that is to become message `expectedLast + 1`, or none.
  * @param messageId what the server knows a repetition by: the id, or for an append with a key what stands for that
+ * @param follows the message id of the message before it, where that must be this one and no other program's
  */
-export function recordHeaders(id: string, data: Uint8Array, expectedLast: number, messageId: string = id): HeaderBlock {
+export function recordHeaders(
+  id: string,
+  data: Uint8Array,
+  expectedLast: number,
+  messageId: string = id,
+  follows?: string,
+): HeaderBlock {
   const crc = crcText(crc32(data));
+  const after = follows === undefined ? "" : `${header.expectedLastId}: ${follows}\r\n`;
   const block = Buffer.from(
-    `NATS/1.0\r\n${header.messageId}: ${messageId}\r\n${header.id}: ${id}\r\n${header.crc}: ${crc}\r\n${header.expectedLast}: ${expectedLast}\r\n\r\n`,
+    `NATS/1.0\r\n${header.messageId}: ${messageId}\r\n${header.id}: ${id}\r\n${header.crc}: ${crc}\r\n${header.expectedLast}: ${expectedLast}\r\n${after}\r\n`,
     "latin1",
   );
   return { encode: () => block };

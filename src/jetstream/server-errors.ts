@@ -5,6 +5,7 @@ export const errorCode = {
   messageNotFound: 10_037,
   nameInUse: 10_058,
   streamNotFound: 10_059,
+  wrongLastMessageId: 10_070,
   wrongLastSequence: 10_071,
 } as const;
 

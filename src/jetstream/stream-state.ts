@@ -52,7 +52,7 @@ export class StreamState {
     const subject = this.#subjectOf(name);
     const payload = value === undefined ? "" : JSON.stringify(value);
     let isRepeated = false;
-    return await this.#connection.ask("keep what is beside the log", async () => {
+    const kept = await this.#connection.ask("keep what is beside the log", async () => {
       try {
         const { seq } = await this.#connection.js.publish(subject, payload, {
           expect: { lastSubjectSequence: revision },
@@ -64,11 +64,12 @@ export class StreamState {
           throw error;
         }
         // Perhaps the one before was kept, and its acknowledgement lost.
-        const kept = isRepeated ? await this.#last(subject) : undefined;
-        if (kept?.payload === payload && kept.seq > revision) return kept.seq;
-        throw new StateMoved(name);
+        const last = isRepeated ? await this.#last(subject) : undefined;
+        return last?.payload === payload && last.seq > revision ? last.seq : undefined;
       }
     });
+    if (kept === undefined) throw new StateMoved(name);
+    return kept;
   }
 
   /** Names that begin with a prefix. */

@@ -23,18 +23,14 @@ test("a file: URL object is a path; as text it is a TypeError like every other s
   await expect(async () => openLog(String(pathToFileURL(path)))).rejects.toBeInstanceOf(TypeError);
 });
 
-test.each([
-  "nats://localhost:4222/events",
-  "tls://localhost:4222/events",
-  "http://localhost/events",
-  "s3://bucket/events",
-  "FILE:///events",
-  "my.scheme+x://events",
-])("%s is a TypeError that names the scheme", async (location) => {
-  const scheme = location.slice(0, location.indexOf("://") + 3);
-  await expect(async () => openLog(location)).rejects.toThrow(TypeError);
-  await expect(async () => openLog(location)).rejects.toThrow(scheme);
-});
+test.each(["http://localhost/events", "s3://bucket/events", "FILE:///events", "my.scheme+x://events"])(
+  "%s is a TypeError that names the scheme",
+  async (location) => {
+    const scheme = location.slice(0, location.indexOf("://") + 3);
+    await expect(async () => openLog(location)).rejects.toThrow(TypeError);
+    await expect(async () => openLog(location)).rejects.toThrow(scheme);
+  },
+);
 
 test.each([
   ["an empty string", ""],
