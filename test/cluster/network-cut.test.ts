@@ -3,7 +3,7 @@
  * callers: as in leader-kill.test.ts nothing acknowledged is lost or there twice. In network
  * namespaces where they are allowed, else by pausing the server (SIGSTOP).
  *
- * SEQLOG_CUTS=5 for the whole run (`npm run test:cluster`).
+ * Not part of `npm test`: a cut takes minutes to heal. `npm run test:cluster` runs five of each (SEQLOG_CUTS=5).
  */
 import { test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
