@@ -2,15 +2,18 @@
  * The appends of one open log on their way into its stream, in the order of the calls.
  *
  * Every message names the one that it expects before it, by its number (`Nats-Expected-Last-Sequence`)
- * and, where that is one of this lane, by its message id (`Nats-Expected-Last-Msg-Id`): a number alone
- * may be reached by what another program appended. So none can overtake one that was lost: when anything goes wrong (an acknowledgement that does not
+ * and, in a stream of one replica and where that is one of this lane, by its message id
+ * (`Nats-Expected-Last-Msg-Id`): a number alone may be reached by what another program appended. With
+ * replicas the id must not be named: one that was down for longer than the duplicate window knows no
+ * last id, refuses what the others took, and lacks acknowledged records when it leads. So none can overtake one that was lost: when anything goes wrong (an acknowledgement that does not
  * come, a new leader, another program's append) the lane goes back to the first message that was not
  * acknowledged and sends from there again. What was stored after all is answered as a duplicate, by
  * its `Nats-Msg-Id`.
  *
  * Invariants:
  * - A record is acknowledged when the server's acknowledgement for it came, by nothing else.
- * - Records of this lane lie in the stream in the order in which they were added, whatever fails.
+ * - Records of this lane lie in the stream in the order in which they were added, whatever fails;
+ *   with replicas, while no other program appends.
  * - After a failure that patience did not outlast, everything that waits is rejected; each of these
  *   records may be in the stream all the same, but none behind a gap of another.
  */
@@ -68,6 +71,7 @@ interface Barrier {
 export class AppendLane {
   readonly #view: StreamView;
   readonly #patienceMs: number;
+  readonly #isOneReplica: boolean;
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #ignoreLoss: () => void;
@@ -98,9 +102,10 @@ export class AppendLane {
   #pendingBytes = 0;
   #onLess: () => void = () => {};
 
-  constructor(view: StreamView, patienceMs: number) {
+  constructor(view: StreamView, patienceMs: number, replicas: number) {
     this.#view = view;
     this.#patienceMs = patienceMs;
+    this.#isOneReplica = replicas === 1;
     const { connection } = view;
     this.#subscription = connection.nats.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
@@ -187,7 +192,7 @@ export class AppendLane {
     this.#sent++;
     this.#inFlight++;
     this.#inFlightBytes += item.data.length;
-    const follows = isAlone ? undefined : this.#previous;
+    const follows = isAlone || !this.#isOneReplica ? undefined : this.#previous;
     this.#previous = isAlone ? undefined : item.messageId;
     if (!isAlone) this.#base = expected + 1;
     const token = String(this.#tokens++);

@@ -70,7 +70,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     this.#decode = decoderOf(codec);
     this.#consumers = new StreamConsumers(nodeMachine, view, this.#decode, state);
     if (settings.readOnly) return;
-    this.#lane = new AppendLane(view, settings.patienceMs);
+    this.#lane = new AppendLane(view, settings.patienceMs, config.replicas);
     this.#appends = new JetStreamAppends(view, this.#lane, codec, settings, nodeMachine, lastMs);
   }
 
@@ -96,6 +96,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
    * What is not acknowledged is sent again, over elections and lost connections, in order and without
    * a duplicate, until `patienceMs` has passed without any progress. Then all that waits is rejected;
    * each of those records may be in the stream all the same. With a `key` it can be appended again.
+   * While another program appends to a stream with replicas, only who awaits each append is sure of their order.
    *
    * @throws SEQLOG_IO when the servers do not answer; SEQLOG_NO_SPACE; and as {@link Log.append}
    */
