@@ -82,6 +82,11 @@ test("a process that is killed loses nothing that it acknowledged", async () => 
     const { machine, done } = await make(disk, 0, (started) => started.faults.at(at, crashAfter));
     disk.kill(machine);
     faults.push(...wrong(`operation ${at}`, await lookAgain(disk), done));
+    // Who goes on builds on names that the killed process may not have synced.
+    const rest = await make(disk, done, () => undefined);
+    if (rest.outcome.kind !== "done") faults.push({ at, rest: rest.outcome });
+    disk.crash({ keep: 0 });
+    faults.push(...wrong(`operation ${at}, on, and a power cut`, await lookAgain(disk), worlds.length - 1));
   }
   expect(faults).toEqual([]);
 }, 300_000);

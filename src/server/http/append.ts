@@ -27,7 +27,7 @@ export async function append(context: Context, request: HttpRequest, name: strin
   const streams = catalog.streams as StreamStore;
   const { stream, release } = await streams.hold(entry);
   try {
-    streams.touch(entry);
+    streams.touch(entry, "append");
     return answerOfAppend(asked, await stream.append(frame), body.length > 0);
   } catch (error) {
     // It may have been deleted meanwhile: then that is the answer.

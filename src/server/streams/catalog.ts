@@ -84,7 +84,7 @@ export class Catalog {
     }
     const streams = this.streams as StreamStore;
     const source = await streams.source(found.entry);
-    return { source, release: () => source.release(), touch: () => streams.touch(found.entry) };
+    return { source, release: () => source.release(), touch: () => streams.touch(found.entry, "read") };
   }
 
   /** @throws {Refusal} when nothing that can be read has this name */

@@ -2,7 +2,7 @@
  * The directory with the directories of all streams, and its lock: whoever holds it makes and removes
  * streams, and nobody else.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SeqlogError } from "../../errors.ts";
 import { lockPath } from "../../log/directory-writer.ts";
 import { damaged } from "../../segment/damaged.ts";
@@ -69,6 +69,15 @@ export class StreamDirectory {
     const isUnclean = mayBeHeld(storage, lockPath(this.#parent));
     this.#lock = acquireWriterLock(this.#machine, lockPath(this.#parent), "kernel");
     this.#isUnsynced = isUnclean;
+    try {
+      // They may have been made by a process that was killed before it synced them.
+      for (const above of [this.#parent, dirname(this.#parent), dirname(dirname(this.#parent))]) {
+        storage.fsyncDirectorySync(above);
+      }
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   /** Takes the lock if nobody has it. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { FileLog } from "../../log/file-log.ts";
 import { failWith } from "../../testing/fault-plan.ts";
 import { SimulatedDisk } from "../../testing/simulated-disk.ts";
 import type { SimulatedMachine } from "../../testing/simulated-machine.ts";
@@ -64,7 +65,7 @@ async function append(
   if (entry === undefined) throw new Error(`${path} is not there`);
   const { stream, release } = await store.hold(entry);
   try {
-    store.touch(entry);
+    store.touch(entry, "append");
     return await stream.append(frameOf(Buffer.from(text), "text/plain", { close: false, ...more }));
   } finally {
     release();
@@ -76,7 +77,7 @@ async function read(store: StreamStore, path: string): Promise<string> {
   if (entry === undefined) throw new Error(`${path} is not there`);
   const source = await store.source(entry);
   try {
-    store.touch(entry);
+    store.touch(entry, "read");
     let text = "";
     for (let at = source.first; at < source.tail;) {
       const piece = await source.read(at, 16);
@@ -430,6 +431,75 @@ describe("forks", () => {
 });
 
 describe("two processes", () => {
+  /** A store that owns the directory, and another one beside it. */
+  async function withTwo(
+    work: (mine: StreamStore, theirs: StreamStore, first: SimulatedMachine, second: SimulatedMachine) => Promise<void>,
+  ): Promise<void> {
+    const disk = new SimulatedDisk();
+    const [first, second] = [disk.boot(), disk.boot()];
+    first.storage.makeDirectorySync(directory);
+    await must(first, async () => {
+      const mine = openStore(first);
+      await create(mine, "a", { ttlSeconds: 10, body: Buffer.from("x") });
+      await create(mine, "plain");
+      const theirs = openStore(second);
+      expect(theirs.find("a")).toBeDefined();
+      await work(mine, theirs, first, second);
+      await mine.close();
+      await theirs.close();
+    });
+    expect(first.openFiles + second.openFiles).toBe(0);
+  }
+
+  test("a stream with a TTL that the one keeps alive is alive for the other, and when that takes over", () =>
+    withTwo(async (mine, theirs, first) => {
+      for (let i = 0; i < 4; i++) {
+        await pause(first, 6_000);
+        expect(await read(mine, "a")).toBe("x");
+      }
+      expect(theirs.find("a")).toBeDefined();
+      await mine.close();
+      await pause(first, 1_000);
+      expect(await create(theirs, "b")).toBe(true);
+      expect(await read(theirs, "a")).toBe("x");
+    }));
+
+  test("only the one that keeps it alive appends to a stream with a TTL; others may be appended to by both", () =>
+    withTwo(async (mine, theirs) => {
+      await expect(append(theirs, "a", "y")).rejects.toMatchObject({ code: "SEQLOG_LOCKED" });
+      expect((await append(theirs, "plain", "y")).kind).toBe("appended");
+      expect((await append(mine, "a", "y")).kind).toBe("appended");
+    }));
+
+  test("a stream whose time is over stays as long as another process has its log open to write", () =>
+    withTwo(async (mine, _theirs, first, second) => {
+      const log = await FileLog.open(`${streamsDirectory}/${mine.find("a")?.meta.id}`, { machine: second });
+      await pause(first, 60_000);
+      expect(mine.find("a")).toBeUndefined();
+      expect(second.storage.statSync(log.location)).toBeDefined();
+      await log.close();
+      await pause(first, 60_000);
+      expect(second.storage.statSync(log.location)).toBeUndefined();
+    }));
+
+  test("streams that the new owner could not look for are no free names", async () => {
+    const disk = new SimulatedDisk();
+    const [first, second] = [disk.boot(), disk.boot()];
+    first.storage.makeDirectorySync(directory);
+    await must(first, async () => {
+      const mine = openStore(first);
+      const theirs = openStore(second);
+      await create(mine, "a", { body: Buffer.from("x") });
+      await mine.close();
+      second.faults.on({ kind: "list", path: streamsDirectory }, failWith("EIO"));
+      await expect(create(theirs, "a")).rejects.toMatchObject({ code: "SEQLOG_IO" });
+      expect(await create(theirs, "a", { body: Buffer.from("other") })).toBe(false);
+      expect(await read(theirs, "a")).toBe("x");
+      expect(disk.list(streamsDirectory).filter((name) => /^[0-9a-f-]{36}$/.test(name))).toHaveLength(1);
+      await theirs.close();
+    });
+  });
+
   test("the second reads, sees what comes and goes, and changes nothing that the first has", async () => {
     const disk = new SimulatedDisk();
     const [first, second] = [disk.boot(), disk.boot()];

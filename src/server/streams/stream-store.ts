@@ -79,8 +79,13 @@ export class StreamStore {
   static open(machine: Machine, directory: string, options: StoreOptions): StreamStore {
     const store = new StreamStore(machine, directory, options);
     if (store.#directory.exists) {
-      store.#directory.tryToOwn();
-      store.#look();
+      try {
+        store.#directory.tryToOwn();
+        store.#look();
+      } catch (error) {
+        store.#directory.release();
+        throw error;
+      }
     }
     store.#sweepLater();
     return store;
@@ -141,8 +146,16 @@ export class StreamStore {
     }
   }
 
-  /** Notes that a stream is read or appended to; with a TTL it lives on, durably, before this returns. */
-  touch(entry: StreamEntry): void {
+  /**
+   * Notes that a stream is read or appended to; with a TTL it lives on, durably, before this returns. Only
+   * the owner of the directory can see to that: elsewhere a read does not prolong its life, and an append,
+   * which might be lost with it, is refused.
+   *
+   * @throws SEQLOG_LOCKED for an append, when another process makes and removes streams here
+   */
+  touch(entry: StreamEntry, use: "read" | "append"): void {
+    if (entry.meta.ttlSeconds === null) return;
+    if (use === "append") this.#own();
     const { ttlSeconds, aliveUntil } = entry.meta;
     if (ttlSeconds === null) return;
     const now = this.#machine.clock.now();
@@ -322,6 +335,12 @@ export class StreamStore {
       await this.#logs.close(entry);
     }
     const { stream } = entry;
+    this.#lockingLog(entry, call);
+    stream?.changes.bump();
+  }
+
+  /** @throws SEQLOG_LOCKED when somebody has the log open to write */
+  #lockingLog(entry: StreamEntry, call: () => void): void {
     const isClean = wasClosed(this.#machine, entry.directory);
     const lock = acquireWriterLock(this.#machine, lockPath(entry.directory), "kernel");
     try {
@@ -330,7 +349,6 @@ export class StreamStore {
       // It may still need its recovery.
       lock.release(isClean);
     }
-    stream?.changes.bump();
   }
 
   #delete(entry: StreamEntry): void {
@@ -387,8 +405,11 @@ export class StreamStore {
 
   #expire(entry: StreamEntry): void {
     if (!this.#directory.isOwned) return;
+    // It is being opened, or let go of: at the next sweep it is known who writes it.
+    if (entry.opening !== undefined || entry.closing !== undefined) return;
     try {
-      this.#delete(entry);
+      if (entry.stream?.isWriter === true) this.#delete(entry);
+      else this.#lockingLog(entry, () => this.#delete(entry));
     } catch (error) {
       // It stays until it can be removed; it is not there for anybody.
       if (!(error instanceof SeqlogError)) throw error;
@@ -451,8 +472,18 @@ export class StreamStore {
     this.#look();
   }
 
-  /** Brings what is known to what is there. */
+  /** Brings what is known to what is there. One that fails is made up for before a name is called free. */
   #look(): void {
+    try {
+      this.#lookOnce();
+    } catch (error) {
+      if (error instanceof SeqlogError) this.#unreadable = error;
+      this.#lookedAt = 0;
+      throw error;
+    }
+  }
+
+  #lookOnce(): void {
     this.#lookedAt = this.#machine.clock.now();
     const { ids, metas, unreadable, isUnsynced } = this.#directory.look();
     this.#unreadable = unreadable;
@@ -469,6 +500,8 @@ export class StreamStore {
         this.#add(entry);
       }
       entry.meta = meta;
+      // Another process may have kept it alive.
+      entry.lastAccessMs = Math.max(entry.lastAccessMs, lastAccessOf(meta));
       entry.isLeaseUnsynced ||= isUnsynced;
     }
     // Sources may have been read after their forks.
