@@ -153,6 +153,11 @@ export class OpenStream {
     return this.#isWriter;
   }
 
+  /** Whether it is just being opened to write. */
+  get isUpgrading(): boolean {
+    return this.#upgrade !== undefined;
+  }
+
   /** Whether somebody reads what comes. */
   get isFollowed(): boolean {
     return this.#followers > 0;
@@ -168,7 +173,10 @@ export class OpenStream {
    * @throws SEQLOG_LOCKED when another process writes the log, and whatever `FileLog.append` throws
    */
   async append(frame: Frame): Promise<AppendResult> {
+    this.#throwIfOver();
     if (!this.#isWriter) await this.#becomeWriter();
+    // It may have been closed while its log was being opened.
+    this.#throwIfOver();
     const claim = { producer: frame.producer, streamSeq: frame.streamSeq, isCloseOnly: isCloseOnly(frame) };
     for (;;) {
       const verdict = this.#isFailing ? undefined : judge(this.#pending, claim);
@@ -180,6 +188,10 @@ export class OpenStream {
       }
       await new Promise<void>((resolve) => this.#settledCallers.push(resolve));
     }
+  }
+
+  #throwIfOver(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async #write(frame: Frame): Promise<AppendResult> {
@@ -354,6 +366,8 @@ export class OpenStream {
 
   /** Waits for what is on its way, and gives up files and lock. */
   async close(): Promise<void> {
+    // A writer that is just being opened is closed too.
+    await this.#upgrade?.catch(() => undefined);
     this.#following?.abort();
     const isWhole = this.#isWriter && this.#failure === undefined;
     while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settledCallers.push(resolve));

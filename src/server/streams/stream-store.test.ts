@@ -430,6 +430,49 @@ describe("forks", () => {
     }));
 });
 
+describe("what is under way, and what fails", () => {
+  test("a close waits for a log that is just being opened to write", async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      await withStore(async (store, machine) => {
+        await create(store, "a");
+        const appended = append(store, "a", "x").catch((error: unknown) => error);
+        for (let i = 0; i < turns; i++) await machine.clock.turn();
+        await store.close();
+        const answer = await appended;
+        // It is there, or it was refused; withStore sees to it that no file stays open.
+        const again = openStore(machine);
+        expect(await read(again, "a")).toBe(answer instanceof Error ? "" : "x");
+        await again.close();
+      });
+    }
+  });
+
+  test("a delete whose sync fails leaves a name that can be used", () =>
+    withStore(async (store, machine) => {
+      await create(store, "a", { body: Buffer.from("x") });
+      machine.faults.on({ kind: "fsyncDirectory", path: streamsDirectory }, failWith("EIO"));
+      await expect(store.delete("a")).rejects.toMatchObject({ code: "SEQLOG_IO" });
+      expect(await create(store, "a", { body: Buffer.from("y") })).toBe(true);
+      expect(await read(store, "a")).toBe("y");
+    }));
+
+  test("the names above the streams are made durable by whoever finds them, too", async () => {
+    const disk = new SimulatedDisk();
+    const machine = disk.boot();
+    machine.storage.makeDirectorySync(streamsDirectory);
+    await must(machine, async () => {
+      for (const path of [`${directory}/__ds`, directory]) {
+        machine.faults.on({ kind: "fsyncDirectory", path }, failWith("EIO"));
+        expect(() => openStore(machine)).toThrow(expect.objectContaining({ code: "SEQLOG_IO" }));
+      }
+      const mine = openStore(machine);
+      expect(await create(mine, "a")).toBe(true);
+      await mine.close();
+    });
+    expect(machine.openFiles).toBe(0);
+  });
+});
+
 describe("two processes", () => {
   /** A store that owns the directory, and another one beside it. */
   async function withTwo(

@@ -331,7 +331,7 @@ export class StreamStore {
 
   /** Nobody appends while `call` runs. */
   async #withLogLocked(entry: StreamEntry, call: () => void): Promise<void> {
-    if (entry.stream?.isWriter === true || entry.opening !== undefined) {
+    if (entry.stream?.isWriter === true || entry.stream?.isUpgrading === true || entry.opening !== undefined) {
       await this.#logs.close(entry);
     }
     const { stream } = entry;
@@ -373,10 +373,21 @@ export class StreamStore {
 
   /** The name changes durably; the files go later. A fork goes, durably, before its source may. */
   #remove(entry: StreamEntry): void {
-    const aside = this.#directory.setAside(entry.directory);
+    const aside = this.#setAside(entry);
     this.#forget(entry);
     entry.source?.forks.delete(entry);
     this.#removeLater(aside, this.#logs.close(entry));
+  }
+
+  /** A name that may have gone, or not, is looked for before anything is built on it. */
+  #setAside(entry: StreamEntry): string {
+    try {
+      return this.#directory.setAside(entry.directory);
+    } catch (error) {
+      if (error instanceof SeqlogError) this.#unreadable = error;
+      this.#lookedAt = 0;
+      throw error;
+    }
   }
 
   #forget(entry: StreamEntry): void {
@@ -466,6 +477,7 @@ export class StreamStore {
 
   /** Where another process changes what there is, looks again now and then. */
   #lookAgain(): void {
+    if (this.#unreadable !== undefined && this.#lookedAt === 0) return this.#look();
     if (this.#directory.isOwned) return;
     if (this.#machine.clock.now() - this.#lookedAt < lookAgainMs || !this.#directory.exists) return;
     this.#directory.tryToOwn();
