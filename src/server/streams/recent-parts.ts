@@ -7,6 +7,9 @@ import type { Piece } from "./source.ts";
 
 const maxKeptBytes = 256 * 1024;
 
+/** What an array takes beside its bytes, about. */
+const bytesAPart = 128;
+
 export class RecentParts {
   #parts: Uint8Array[] = [];
   /** The seq of the first. */
@@ -26,10 +29,13 @@ export class RecentParts {
     if (this.#first + this.#parts.length !== seq) this.clear();
     if (this.#parts.length === 0) this.#first = seq;
     if (isCloseOnly(frame)) return;
-    this.#parts.push(frame.payload);
-    this.#bytes += frame.payload.length;
+    const { payload } = frame;
+    // A part of a body must not keep all of it.
+    const part = payload.byteLength < payload.buffer.byteLength ? new Uint8Array(payload) : payload;
+    this.#parts.push(part);
+    this.#bytes += part.length + bytesAPart;
     while (this.#bytes > maxKeptBytes && this.#parts.length > 1) {
-      this.#bytes -= (this.#parts.shift() as Uint8Array).length;
+      this.#bytes -= (this.#parts.shift() as Uint8Array).length + bytesAPart;
       this.#first++;
     }
   }
