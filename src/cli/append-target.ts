@@ -16,10 +16,17 @@ export interface AppendTarget {
   close(): Promise<void>;
 }
 
+/** What was stored since the log was opened. */
+export interface StoredRecords {
+  /** The seq of the first; undefined where there is none, and where others append too and came in between. */
+  readonly first: number | undefined;
+  readonly count: number;
+}
+
 /** An open log. */
 export interface OpenTarget extends AppendTarget {
-  /** The seq after the last durable record, also after an append that failed. */
-  readonly nextSeq: number;
+  /** What is durable of what was appended, also after an append that failed. */
+  readonly stored: StoredRecords;
 }
 
 /**
@@ -34,12 +41,17 @@ export async function openForAppending(location: string, notes: Output, codec?: 
 
 async function openServers(location: string): Promise<OpenTarget> {
   const log = await openStream(location, {});
+  let stored: StoredRecords = { first: undefined, count: 0 };
   return {
-    get nextSeq() {
-      return log.nextSeq;
+    // Only what was acknowledged here: the stream's end is where everybody's records are.
+    get stored() {
+      return stored;
     },
     async append(records) {
-      return (await log.appendBatch(records)).first;
+      const { first, last, count } = await log.appendBatch(records);
+      const isRun = last - first + 1 === count && (stored.count === 0 || stored.first === first - stored.count);
+      stored = { first: isRun ? (stored.first ?? first) : undefined, count: stored.count + count };
+      return first;
     },
     close: () => log.close(),
   };
@@ -64,9 +76,10 @@ async function openDirectory(location: string, notes: Output, codec: string | un
   const log: FileLog<Uint8Array, Uint8Array> =
     codec === undefined ? await FileLog.open(location) : await FileLog.open(location, { codec: bytesUnder(codec) });
   tellRecovery(log.recovery, location, notes);
+  const first = log.nextSeq;
   return {
-    get nextSeq() {
-      return log.nextSeq;
+    get stored() {
+      return { first, count: log.nextSeq - first };
     },
     async append(records) {
       return (await log.appendBatch(records)).first;
@@ -105,9 +118,10 @@ async function openFile(location: string, notes: Output): Promise<OpenTarget> {
   try {
     const writer = await LogWriter.open(location, recordIndex);
     tellRecovery(writer.recovery, location, notes);
+    const start = recordIndex.length;
     return {
-      get nextSeq() {
-        return recordIndex.length;
+      get stored() {
+        return { first: start, count: recordIndex.length - start };
       },
       async append(records) {
         const first = recordIndex.length;

@@ -39,9 +39,14 @@ Exit code 2 when there is none of that name.
 Examples:
   seqlog consumers show ./events billing`;
 
+/** What a shell cannot change. */
+const ofStores = `Of a consumer whose program gave it a store (its own database) only the copy in the log's directory
+changes, by which retention knows what it needs: change the database, too.`;
+
 const seekHelp = `
 Back, and the records from there on are delivered again; ahead, and those between are never delivered to it.
 It must be there, and its checkpoint must be one of this log: \`reset\` is for all else.
+${ofStores}
 
 Examples:
   seqlog consumers seek ./events billing --to 2026-05-01 --dry-run
@@ -51,6 +56,7 @@ const resetHelp = `
 Unlike \`seek\` it asks for nothing that was: it mends a checkpoint that is damaged, of another log, or from
 before the log was reset, and makes a consumer where there is none. Without --to the consumer begins at the
 first record there is.
+${ofStores}
 
 Examples:
   seqlog consumers reset ./events billing --dry-run
@@ -59,6 +65,7 @@ Examples:
 const deleteHelp = `
 Its position is forgotten, and what retention kept for it is free to go; the records stay. Without --yes nothing
 is deleted, and the command says what would be (exit code 2).
+${ofStores}
 
 Examples:
   seqlog consumers delete ./events billing

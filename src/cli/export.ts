@@ -16,6 +16,7 @@ import { printableLine } from "./printable.ts";
 import { positionHelp, readRange } from "./read-options.ts";
 import { addCondition, type Condition } from "./where.ts";
 import type { RecordFormat } from "./record-format.ts";
+import { UsageError } from "./usage-error.ts";
 
 interface Options {
   readonly format: ExportFormatName;
@@ -69,6 +70,10 @@ export function defineExport(command: Command, context: CliContext): void {
 }
 
 async function exportLog(location: string, options: Options, context: CliContext): Promise<void> {
+  if (options.output === "-" && options.force === true) throw new UsageError("--force is for a file: name it with -o");
+  if (options.output === "-" && options.json === true) {
+    throw new UsageError("--json tells of a file that was written: name it with -o");
+  }
   const range = readRange(options);
   const log = await openForReading(location, context.stderr);
   try {

@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SeqlogError } from "../index.ts";
-import { openForAppending } from "./append-target.ts";
+import { type StoredRecords, openForAppending } from "./append-target.ts";
 import { BatchFeeder } from "./batch-feeder.ts";
 import type { CliContext } from "./cli-context.ts";
 import { type InputOptions, importFormats, readerFor } from "./import/reader-for.ts";
@@ -20,7 +20,7 @@ interface Options {
   readonly format: InputOptions["format"];
   readonly exported?: boolean;
   readonly column?: string;
-  readonly delimiter: string;
+  readonly delimiter?: string;
   readonly codec?: "json" | "text" | "binary";
   readonly skip: number;
   readonly dryRun?: boolean;
@@ -38,7 +38,8 @@ was. Seqs, ids and times are made anew. Nothing is guessed: a line is only taken
 
 At the first fault in the input the command stops (exit code 2). Everything before it is in the log, and
 the message says with which --skip to go on. So it does after Ctrl-C. After a crash of the machine, --skip
-is what nextSeq of \`seqlog stats\` has grown by.
+is what it was in that run, and what nextSeq of \`seqlog stats\` has grown by since. Of a log on servers that
+others append to nextSeq says nothing of it: see with \`seqlog tail\` what came last.
 
 Examples:
   seqlog import ./events events.ndjson --format ndjson --dry-run
@@ -54,7 +55,7 @@ export function defineImport(command: Command, context: CliContext): void {
     .addOption(new Option("--format <format>", "what it is").choices(importFormats).makeOptionMandatory())
     .option("--exported", "ndjson and csv: lines or rows made by `seqlog export`")
     .option("--column <name>", "csv: store this column's bytes, instead of an object of all columns")
-    .option("--delimiter <character>", "csv: what stands between fields", parseDelimiter, ",")
+    .option("--delimiter <character>", "csv: what stands between fields (default: a comma)", parseDelimiter)
     .addOption(
       new Option("--codec <codec>", "what the log's data is; kept in a log that has none yet").choices([
         "json",
@@ -91,7 +92,7 @@ async function importRecords(location: string, file: string, options: Options, c
   }
 }
 
-function checkOptions(location: string, { format, exported, column, codec }: Options): void {
+function checkOptions(location: string, { format, exported, column, delimiter, codec }: Options): void {
   const kind = kindOfLog(location);
   if (codec !== undefined && kind !== "directory") {
     throw new UsageError(
@@ -102,6 +103,7 @@ function checkOptions(location: string, { format, exported, column, codec }: Opt
     throw new UsageError("--exported is for ndjson and csv: frames hold nothing but the data anyway");
   }
   if (column !== undefined && format !== "csv") throw new UsageError("--column is for --format csv");
+  if (delimiter !== undefined && format !== "csv") throw new UsageError("--delimiter is for --format csv");
   if (column !== undefined && exported === true) {
     throw new UsageError("--column and --exported both say what to store: give one of them");
   }
@@ -122,8 +124,7 @@ async function storeInput(
   context: CliContext,
 ): Promise<void> {
   const target = await openForAppending(location, context.stderr, options.codec);
-  const firstSeq = target.nextSeq;
-  const stored = (): Stored => ({ first: firstSeq, count: target.nextSeq - firstSeq, skip: options.skip });
+  const stored = (): Stored => ({ ...target.stored, skip: options.skip });
   let skipped = 0;
   try {
     // The next input may be long in coming, and could not be kept.
@@ -196,8 +197,8 @@ async function readInput(
   doing: string,
   take: (records: Uint8Array[]) => void | Promise<void>,
 ): Promise<number> {
-  const { exported = false, column } = options;
-  const reader = await readerFor({ ...options, exported, column }, codec);
+  const { exported = false, column, delimiter = "," } = options;
+  const reader = await readerFor({ ...options, exported, column, delimiter }, codec);
   // A person who types sees what they type.
   const isTyped = input === context.stdin && context.stdin.isTTY === true;
   const progress: Progress | undefined = isTyped ? undefined : await startProgress(context, doing);
@@ -228,9 +229,7 @@ async function readInput(
 }
 
 /** What is in the log by now. */
-interface Stored {
-  readonly first: number;
-  readonly count: number;
+interface Stored extends StoredRecords {
   /** What was to be skipped in this run. */
   readonly skip: number;
 }
@@ -240,20 +239,21 @@ function inRecords(count: number): string {
 }
 
 function seqsOf({ first, count }: Stored): string {
-  if (count === 0) return "";
+  if (count === 0 || first === undefined) return "";
   return count === 1 ? `, seq ${first}` : `, seq ${first} to ${first + count - 1}`;
 }
 
 function howFar(stored: Stored): string {
   const { first, count, skip } = stored;
   const were = count === 1 ? "was" : "were";
-  return `${inRecords(count)} ${were} imported${seqsOf(stored)}; the next seq is ${first + count}. To go on: --skip ${skip + count}`;
+  const next = first === undefined ? "" : `; the next seq is ${first + count}`;
+  return `${inRecords(count)} ${were} imported${seqsOf(stored)}${next}. To go on: --skip ${skip + count}`;
 }
 
 function reportStored(stored: Stored, skipped: number, { json }: Options, { stdout }: CliContext): void {
   const { first, count } = stored;
   if (json === true) {
-    const ends = count === 0 ? { first: null, last: null } : { first, last: first + count - 1 };
+    const ends = count === 0 || first === undefined ? { first: null, last: null } : { first, last: first + count - 1 };
     stdout.line(JSON.stringify({ dryRun: false, ...ends, count, skipped }));
   } else stdout.line(`imported ${inRecords(count)}${seqsOf(stored).replace(",", ":")}`);
 }
@@ -262,8 +262,16 @@ function reportStored(stored: Stored, skipped: number, { json }: Options, { stdo
 async function explain(error: unknown, stored: Stored, location: string, { stderr }: CliContext): Promise<unknown> {
   const { first, count, skip } = stored;
   if (error instanceof UsageError && error.code === "INVALID_INPUT") {
-    const facts = { ...error.facts, imported: count, nextSeq: first + count, skip: skip + count };
+    const next = first === undefined ? {} : { nextSeq: first + count };
+    const facts = { ...error.facts, imported: count, ...next, skip: skip + count };
     return new UsageError(`${error.message}. Before that ${howFar(stored)}`, error.code, facts);
+  }
+  if (kindOfLog(location) === "stream") {
+    stderr.line(
+      `seqlog: note: ${inRecords(count)} are known to be imported, and some behind them may be. See what came last (\`seqlog tail\`) before you go on with --skip ${skip + count} or more`,
+    );
+    await stderr.flush();
+    return error;
   }
   // After a full disk the log is in order; after another failed write nobody knows before it was opened again.
   const isKnown = !(SeqlogError.is(error, "SEQLOG_POISONED") || SeqlogError.is(error, "SEQLOG_IO"));
@@ -271,7 +279,7 @@ async function explain(error: unknown, stored: Stored, location: string, { stder
     printableLine(
       isKnown
         ? `seqlog: note: ${howFar(stored)}`
-        : `seqlog: note: at least ${inRecords(count)} were imported. Run \`seqlog repair ${location}\`; then go on with --skip ${skip - first} + nextSeq of \`seqlog stats\``,
+        : `seqlog: note: at least ${inRecords(count)} were imported. Run \`seqlog repair ${location}\`; then go on with --skip ${skip - (first ?? 0)} + nextSeq of \`seqlog stats\``,
     ),
   );
   await stderr.flush();

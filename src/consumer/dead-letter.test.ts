@@ -32,6 +32,7 @@ describe("a dead letter", () => {
 
   test("the error may be anything that was thrown", () => {
     const thrown = (error: unknown): unknown => deadLetterOf(givenUp(new Uint8Array(0), error), null).error;
+    expect(thrown(Object.create(null))).toEqual({ name: "Error", message: "something was thrown that has no text" });
     expect(thrown("just text")).toEqual({ name: "Error", message: "just text" });
     expect(deadLetterOf({ ...givenUp(new Uint8Array(0)), error: undefined }, null).error).toEqual({
       name: "Error",

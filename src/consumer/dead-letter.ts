@@ -4,6 +4,7 @@
  * its text. The record's bytes come back exactly.
  */
 import type { DeadLetterLog } from "../log/consumer-contract.ts";
+import { thrownText } from "./thrown-text.ts";
 
 /** Where a dead letter came from. */
 export interface DeadLetterOrigin {
@@ -72,9 +73,10 @@ function valueOf(text: string): unknown {
 
 function describe(error: unknown): DeadLetter["error"] {
   if (error === undefined) return { name: "Error", message: "it was refused without an error" };
-  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  if (!(error instanceof Error)) return { name: "Error", message: thrownText(error) };
   const { code } = error as { code?: unknown };
-  const { name, message } = error;
+  const name = String(error.name);
+  const message = thrownText(error);
   return typeof code === "string" ? { name, message, code } : { name, message };
 }
 

@@ -300,6 +300,24 @@ describe("dead letters", () => {
       await deadLetter.close();
     }));
 
+  test("what a handler threw may have no text at all", () =>
+    simulate(2, async (log, machine) => {
+      const deadLetter = await FileLog.open("/dead", { machine, codec: json() });
+      const consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+      let handled = 0;
+      await consumer.run(() => {
+        if (++handled === 2) void consumer.close();
+        // eslint-disable-next-line no-throw-literal
+        throw Object.create(null);
+      });
+      const without = await log.consumer("without", { retry: { attempts: 1 } });
+      const failing = without.run(() => Promise.reject(Object.create(null) as Error));
+      await expect(failing).rejects.toMatchObject({ code: "SEQLOG_HANDLER_FAILED" });
+      await log.close();
+      expect(deadLetter.nextSeq).toBe(2);
+      await deadLetter.close();
+    }));
+
   test("closing waits for one that is on its way", () =>
     simulate(1, async (log, machine) => {
       const deadLetter = await FileLog.open("/dead", { machine, codec: json() });

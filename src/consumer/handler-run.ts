@@ -17,6 +17,7 @@ import { closedError } from "../segment/read-range.ts";
 import { type Entry, entryState } from "./entry.ts";
 import { LogDelivery } from "./log-delivery.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import { thrownText } from "./thrown-text.ts";
 
 /** What a run asks of its consumer. */
 export interface RunHost<Out> {
@@ -146,7 +147,7 @@ export class HandlerRun<Out> {
     this.#failure ??= {
       error: new SeqlogError(
         "SEQLOG_HANDLER_FAILED",
-        `${location}: the handler of the consumer ${JSON.stringify(name)} failed ${attempts} times with record ${seq}: ${messageOf(error)}. The record is not acknowledged; mend the handler and run again, or give the consumer a deadLetter log`,
+        `${location}: the handler of the consumer ${JSON.stringify(name)} failed ${attempts} times with record ${seq}: ${thrownText(error)}. The record is not acknowledged; mend the handler and run again, or give the consumer a deadLetter log`,
         { consumer: name, seq: asSeq(seq), attempts },
         { cause: error },
       ),
@@ -156,8 +157,4 @@ export class HandlerRun<Out> {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

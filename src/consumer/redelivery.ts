@@ -131,9 +131,8 @@ export class Redelivery {
 
   async #bury(entry: Entry, deadLetter: NonNullable<ConsumerSettings<never>["deadLetter"]>): Promise<void> {
     this.#inFlight.take(entry, entryState.burying);
-    const letter = this.#host.letterOf(entry);
     try {
-      await bury(deadLetter, letter);
+      await bury(deadLetter, this.#host.letterOf(entry));
     } catch (error) {
       if (entry.state !== entryState.burying) return;
       this.#host.failed(error);

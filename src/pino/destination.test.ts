@@ -180,6 +180,7 @@ const options = given === "log" ? { log: await openLog(path) } : { path };
 const logger = pino(destination({ ...options, mode: "buffered" }));
 for (let i = 0; i < 100; i++) logger.info(String(i));
 if (ending === "exit") process.exit(3);
+if (ending === "close") await options.log.close();
 if (ending === "throw") throw new Error("uncaught");
 `;
 
@@ -188,6 +189,7 @@ test.each([
   ["process.exit", "exit", "path", 3],
   ["an uncaught exception", "throw", "path", 1],
   ["process.exit, with a log that was given", "exit", "log", 3],
+  ["the end of its work, with a log that was given and closed by the program", "close", "log", 0],
 ])("buffered lines outlive %s", async (_name, ending, given, code) => {
   const path = newPath();
   const { href } = new URL("../../dist/pino/index.js", import.meta.url);

@@ -7,6 +7,7 @@ import { closedError } from "../segment/read-range.ts";
 import { atExit } from "./at-exit.ts";
 import { type DestinationLogOptions, openOptionsOf } from "./open-options.ts";
 import { recordOf } from "./record-of.ts";
+import { SeqlogError } from "../errors.ts";
 
 /**
  * What of a log a destination needs: a `FileLog` without a codec or with `text()`. (`get` is there so
@@ -61,7 +62,15 @@ export class LogDestination extends EventEmitter<DestinationEvents> {
     this.#isOwner = isOwner;
     this.#isBuffered = mode === "buffered";
     this.#maxBufferedBytes = checkedBytes(maxBufferedBytes);
-    this.#removeAtExit = atExit(() => (isOwner ? log.closeSync() : this.flushSync()));
+    this.#removeAtExit = atExit(() => {
+      if (isOwner) return log.closeSync();
+      try {
+        this.flushSync();
+      } catch (error) {
+        // The program closed its log itself, and nothing was waiting any more.
+        if (!SeqlogError.is(error, "SEQLOG_CLOSED") || log.pendingBytes > 0) throw error;
+      }
+    });
   }
 
   /** Whether it takes lines. By this pino knows a stream from its options. */

@@ -196,6 +196,20 @@ describe("export", () => {
     expect((await seqlog(["export", log, "--format", "csv"])).text).toBe("seq,id,time,encoding,data\r\n");
   });
 
+  test.each([
+    [["export", "LOG", "--force"], "--force is for a file: name it with -o"],
+    [["export", "LOG", "--json"], "--json tells of a file that was written: name it with -o"],
+    [["import", "LOG", "--format", "ndjson", "--delimiter", ";"], "--delimiter is for --format csv"],
+  ])("%j asks for what would have no effect", async (args, message) => {
+    const log = newLogPath();
+    await seqlog(["append", log], "a\n");
+    const said = await runInProcess(
+      args.map((arg) => (arg === "LOG" ? log : arg)),
+      { input: "" },
+    );
+    expect(said).toMatchObject({ code: 2, text: "", stderr: expect.stringContaining(message) as unknown });
+  });
+
   test("a file that is there is replaced with --force alone", async () => {
     const log = newLogPath();
     await seqlog(["append", log], "a\n");

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
@@ -85,6 +86,26 @@ test(
     const other = `${cluster.url}/imported`;
     await runInProcess(["import", other, file, "--format", "ndjson", "--exported"]);
     expect((await runInProcess(["cat", other])).text).toBe((await runInProcess(["cat", location])).text);
+  }),
+);
+
+test(
+  "an import that stops counts its own records, not those of others",
+  onServer(async () => {
+    const location = await newLog();
+    const child = spawn(process.execPath, [main, "import", location, "--format", "ndjson"], {
+      stdio: ["pipe", "inherit", "pipe"],
+    });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const said = child.stderr.toArray();
+    const stored = async (): Promise<unknown> =>
+      (JSON.parse((await runInProcess(["stats", location, "--json"])).text) as { records: unknown }).records;
+    child.stdin.write('{"n":1}\n');
+    while ((await stored()) !== 4) await setImmediate();
+    await runInProcess(["append", location], { input: "x\ny\nz\n" });
+    child.stdin.end('{"n":2}\nnot json\n');
+    expect(await ended).toBe(2);
+    expect(Buffer.concat(await said).toString()).toMatch(/Before that 2 records were imported. To go on: --skip 2/);
   }),
 );
 
