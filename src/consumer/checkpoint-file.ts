@@ -23,7 +23,8 @@ import {
   slotPositions,
   validSlots,
 } from "./checkpoint-slot.ts";
-import { type ConsumerPaths, consumersDirectory } from "./consumer-paths.ts";
+import type { ConsumerPaths } from "./consumer-paths.ts";
+import { replaceFileSync } from "../storage/replace-file.ts";
 
 /**
  * Reads a checkpoint file; undefined when there is none.
@@ -67,22 +68,9 @@ export function* readSlots(
 
 /** Writes a new checkpoint file in the place of any that is there, durably and as a whole. */
 export function replaceCheckpoint(storage: Storage, paths: ConsumerPaths, stored: StoredCheckpoint): void {
-  const temporary = `${paths.checkpoint}.tmp`;
   const bytes = new Uint8Array(checkpointFileLength);
   bytes.set(encodeSlot(stored), slotPositions[0]);
-  storage.unlinkSync(temporary);
-  const file = storage.openSync(temporary, "create-new");
-  try {
-    writeFullySync(file, bytes, 0);
-    file.fsyncSync();
-  } catch (error) {
-    file.closeSync();
-    storage.unlinkSync(temporary);
-    throw error;
-  }
-  file.closeSync();
-  storage.renameSync(temporary, paths.checkpoint);
-  storage.fsyncDirectorySync(consumersDirectory(paths.directory));
+  replaceFileSync(storage, paths.checkpoint, bytes);
 }
 
 /** The checkpoint file of the holder of the lock, open for writing. */

@@ -503,9 +503,10 @@ function mutantsOfConsumers(): Mutant[] {
       edits: [
         {
           file: "consumer/redelivery.ts",
-          find: `    const letter = this.#host.letterOf(entry);`,
-          replace: `    const letter = this.#host.letterOf(entry);
-    this.#host.buried(entry);`,
+          find: `      await bury(deadLetter, this.#host.letterOf(entry));`,
+          replace: `      const letter = this.#host.letterOf(entry);
+      this.#host.buried(entry);
+      await bury(deadLetter, letter);`,
         },
       ],
     },
@@ -566,9 +567,9 @@ function mutantsOfConsumers(): Mutant[] {
       breaks: 12,
       edits: [
         {
-          file: checkpointFile,
-          find: `  storage.fsyncDirectorySync(consumersDirectory(paths.directory));`,
-          replace: ``,
+          file: "storage/replace-file.ts",
+          find: `  storage.fsyncDirectorySync(dirname(path));`,
+          replace: `  if (!path.endsWith(".ckpt")) storage.fsyncDirectorySync(dirname(path));`,
         },
       ],
     },
