@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { newPath } from "../../test/crash/scratch-directory.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
@@ -30,6 +32,37 @@ test("get and getSync give any record by its number, in every segment", async ()
     expect(record?.seq).toBe(seq);
     expect(Buffer.from(record?.bytes ?? []).toString()).toBe(`${seq}`.padEnd(100));
     expect(log.getSync(seq)?.toJSON()).toEqual(record?.toJSON());
+  }
+  await log.close();
+});
+
+test("an entry of the record index at another's place is not taken for that one's", async () => {
+  const path = newPath();
+  const log = await FileLog.open(path);
+  await log.appendBatch(Array.from({ length: 3000 }, (_, i) => `record ${String(i).padStart(6, "0")}`));
+  await log.close();
+  const index = join(path, readdirSync(path).find((name) => name.endsWith(".idx")) ?? "");
+  const bytes = readFileSync(index);
+  // As a write of a whole block to the wrong place leaves it: each entry is one of this very index.
+  bytes.copyWithin(768 * 16, 512 * 16, 768 * 16);
+  writeFileSync(index, bytes);
+  const again = await FileLog.open(path);
+  for (const seq of [767, 768, 800, 1023, 1024]) {
+    const found = [await again.get(seq), again.getSync(seq)].map((record) =>
+      Buffer.from(record?.bytes ?? []).toString(),
+    );
+    const expected = `record ${String(seq).padStart(6, "0")}`;
+    expect(found).toEqual([expected, expected]);
+  }
+  await again.close();
+});
+
+test("getSync gives records as they are appended, also from a page of entries that it has begun to keep", async () => {
+  const log = await FileLog.open(newPath(), { durability: "os" });
+  for (let seq = 0; seq < 1100; seq++) {
+    log.appendSync(`record ${seq}`);
+    expect(Buffer.from(log.getSync(seq)?.bytes ?? []).toString()).toBe(`record ${seq}`);
+    expect(log.getSync(seq >> 1)?.seq).toBe(seq >> 1);
   }
   await log.close();
 });

@@ -101,6 +101,7 @@ export class SegmentCache {
 }
 
 function close(slot: Slot): void {
+  slot.reader.clear();
   slot.file.closeSync();
   slot.index?.closeSync();
 }

@@ -78,6 +78,12 @@ export class IndexFile {
     return runSync(this.entries(seq, count));
   }
 
+  /** Reads the raw entries from `seq` on into `target`, as its entries `from` to `to`; returns how many whole ones there were. */
+  readSync(seq: number, target: Uint8Array, from: number, to: number): number {
+    const read = this.#file.readSync(target, (seq - this.base) * entryLength, from * entryLength, to * entryLength);
+    return Math.floor(read / entryLength);
+  }
+
   /** A read of the raw entries from `seq` on, at most `count`, to be made beside another one. */
   readBeside(seq: number, count: number): BesideRequest {
     const target = new Uint8Array(Buffer.allocUnsafeSlow(count * entryLength).buffer);

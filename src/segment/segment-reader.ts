@@ -72,9 +72,9 @@ export class SegmentReader {
   readonly #pages: EntryPages | undefined;
   readonly #base: number;
   readonly #name: string;
-  /** Places found by walking, where the record index did not help: in order, some way apart. */
   /** Bytes of a record, header included, as they were lately. */
   #recordBytes = 256;
+  /** Places found by walking, where the record index did not help: in order, some way apart. */
   readonly #walked: { readonly seq: number; readonly offset: number }[] = [];
 
   constructor(file: StorageFile, index: IndexFile | undefined, base: number) {
@@ -180,7 +180,7 @@ export class SegmentReader {
       return undefined;
     const { bytes, view, at } = takePiece(end - offset);
     const stop = at + (end - offset);
-    if (this.#file.readSync(bytes.subarray(at, stop), offset) < stop - at) return undefined;
+    if (this.#file.readSync(bytes, offset, at, stop) < stop - at) return undefined;
     if (checkHeader(bytes, view, at, offset, end - offset) !== stop - at - headerLength) return undefined;
     if (crc32OfHeader(view, at) !== entryHeaderCrc(page, entry)) return undefined;
     if (!checkData(bytes, view, at, stop - at - headerLength)) return undefined;
@@ -194,6 +194,11 @@ export class SegmentReader {
     if (next >= limit.nextSeq) return limit.end;
     const page = this.#pages?.pageSync(next, limit.nextSeq);
     return page === undefined ? undefined : entryOffset(page, (this.#pages as EntryPages).placeOf(next));
+  }
+
+  /** Gives back what is remembered of the record index. */
+  clear(): void {
+    this.#pages?.clear();
   }
 
   /** One record, by its number. */

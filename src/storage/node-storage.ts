@@ -81,18 +81,18 @@ class NodeFile implements StorageFile {
     return attempt("fstat", this.path, () => toStat(fs.fstatSync(this.#fd)));
   }
 
-  readSync(target: Uint8Array, position: number): number {
-    let done = 0;
+  readSync(target: Uint8Array, position: number, start = 0, end: number = target.length): number {
+    let at = start;
     try {
-      while (done < target.length) {
-        const n = fs.readSync(this.#fd, target, done, target.length - done, position + done);
+      while (at < end) {
+        const n = fs.readSync(this.#fd, target, at, end - at, position + at - start);
         if (n === 0) break;
-        done += n;
+        at += n;
       }
     } catch (error) {
       throw ioError(errnoOf(error), "read", this.path, error);
     }
-    return done;
+    return at - start;
   }
 
   read(target: Uint8Array, position: number): Promise<number> {

@@ -162,8 +162,10 @@ class FaultInjectingFile implements StorageFile {
     return this.#gate.perform("stat", this.path, 0, 0, () => this.#inner.statSync());
   }
 
-  readSync(target: Uint8Array, position: number): number {
-    return this.#gate.perform("read", this.path, position, target.length, () => this.#inner.readSync(target, position));
+  readSync(target: Uint8Array, position: number, start = 0, end: number = target.length): number {
+    return this.#gate.perform("read", this.path, position, end - start, () =>
+      this.#inner.readSync(target, position, start, end),
+    );
   }
 
   read(target: Uint8Array, position: number): Promise<number> {

@@ -66,8 +66,9 @@ export class SimulatedFile implements StorageFile, Held {
     });
   }
 
-  readSync(target: Uint8Array, position: number): number {
-    return this.#process.gate.perform("read", this.path, position, target.length, () => this.#take(target, position));
+  readSync(target: Uint8Array, position: number, start = 0, end: number = target.length): number {
+    const part = target.subarray(start, end);
+    return this.#process.gate.perform("read", this.path, position, part.length, () => this.#take(part, position));
   }
 
   read(target: Uint8Array, position: number): Promise<number> {

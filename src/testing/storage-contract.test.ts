@@ -71,6 +71,11 @@ describe.each(machines)("%s", (_, boot) => {
     expect(target.toString()).toBe("world###");
     expect(file.readSync(target, 11)).toBe(0);
     expect(file.readSync(target, 1000)).toBe(0);
+    target.fill("#");
+    expect(file.readSync(target, 0, 2, 6)).toBe(4);
+    expect(target.toString()).toBe("##hell##");
+    expect(file.readSync(target, 9, 3)).toBe(2);
+    expect(target.toString()).toBe("##hldl##");
     file.truncateSync(7);
     file.truncateSync(9);
     expect(file.statSync().size).toBe(9);

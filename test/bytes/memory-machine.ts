@@ -174,7 +174,8 @@ class MemoryFile implements StorageFile {
     return statOf(this.#node);
   }
 
-  readSync(target: Uint8Array, position: number): number {
+  readSync(whole: Uint8Array, position: number, start = 0, end: number = whole.length): number {
+    const target = whole.subarray(start, end);
     this.#machine.step();
     const { bytes, used, size } = this.#node;
     this.#machine.largestBuffer = Math.max(this.#machine.largestBuffer, target.buffer.byteLength);

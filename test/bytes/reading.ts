@@ -10,9 +10,9 @@ import { directory, single } from "./logs.ts";
 import type { MemoryMachine } from "./memory-machine.ts";
 
 /** A way to read a log from its beginning, or from its end. */
-export type Way = "read" | "batches" | "live" | "reverse";
+export type Way = "read" | "batches" | "live" | "numbers" | "reverse";
 
-export const forward: readonly Way[] = ["read", "batches", "live"];
+export const forward: readonly Way[] = ["read", "batches", "live", "numbers"];
 export const ways: readonly Way[] = [...forward, "reverse"];
 
 /** What a log gave. */
@@ -64,6 +64,12 @@ async function readAll(log: FileLog | LogReader, way: Way): Promise<Outcome> {
       for await (const record of log.read({ live: true })) {
         records.push(record);
         if (record.seq >= last) break;
+      }
+    } else if (way === "numbers") {
+      for (let seq = log.firstSeq as number; seq < log.nextSeq; seq++) {
+        const record = log instanceof FileLog ? log.getSync(seq) : await log.get(seq);
+        if (record === undefined) break;
+        records.push(record);
       }
     } else {
       const options = way === "reverse" ? ({ reverse: true } as const) : {};
