@@ -17,7 +17,11 @@ export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Ends the wait for the lock. */
   readonly signal?: AbortSignal;
-  /** Bytes accepted and not yet acknowledged, before SEQLOG_QUEUE_FULL. Default 64 MiB. */
+  /**
+   * Bytes accepted and not yet acknowledged, headers included, before SEQLOG_QUEUE_FULL. Default
+   * 64 MiB. One append, or one batch, that is larger is taken when nothing else waits. The promise
+   * of each append that is not awaited costs some 700 bytes more, which are not counted.
+   */
   readonly maxPendingBytes?: number;
 }
 
@@ -31,9 +35,10 @@ export interface FileOpenOptions extends OpenOptions {
   readonly durability?: Durability;
   /**
    * Where records are written: `"auto"` (default) writes at most 64 KiB at a time on the event loop as
-   * long as this disk takes less than 0.5 ms for it, since the way through the thread pool takes as
-   * long; at most once in a turn, and from the first write of over 2 ms on in the background again.
-   * `"background"` never blocks. What is acknowledged, and when, is the same.
+   * long as this disk takes less than 0.5 ms for it on average, since the way through the thread pool
+   * takes as long; at most once in a turn, and from the first write of over 2 ms on in the background
+   * again. So a disk that stalls stalls the event loop once before that. `"background"` never blocks.
+   * What is acknowledged, and when, is the same.
    */
   readonly writes?: WriteMode;
   /** How long to wait for another writer to let go. Default 0. Not for `openSync`. */

@@ -43,7 +43,7 @@ export interface CommitHost {
 export interface CommitSettings {
   /** Bytes of data in one record. */
   readonly maxRecordBytes: number;
-  /** Bytes accepted and not yet acknowledged; a single record may exceed it when nothing else waits. */
+  /** Bytes accepted and not yet acknowledged; one append, or one batch, may exceed it when nothing else waits. */
   readonly maxPendingBytes: number;
   readonly writes: WriteMode;
 }
@@ -195,13 +195,7 @@ export class CommitQueue {
   #drain(last: Batch | undefined): void {
     const segment = this.#host.current();
     if (this.#inFlight !== undefined && !this.#inFlight.isSettled) {
-      try {
-        segment.rewriteSync(this.#inFlight);
-        this.#settle(this.#inFlight, false);
-      } catch (error) {
-        // The write in flight may still land, so nothing can be cut back.
-        this.#fail(this.#inFlight, error as Error, "unsure");
-      }
+      this.#rewriteSync(segment, this.#inFlight);
     }
     for (
       let left = last === undefined ? 0 : this.#waiting.indexOf(last) + 1;
@@ -215,14 +209,25 @@ export class CommitQueue {
     this.#wakeCallers();
   }
 
+  /** Writes a batch that is in flight once more, blocking, and tells its callers what became of it. */
+  #rewriteSync(segment: ReturnType<CommitHost["current"]>, batch: Batch): void {
+    try {
+      segment.rewriteSync(batch);
+    } catch (error) {
+      // The write in flight may still land, so nothing can be cut back.
+      return this.#fail(batch, error as Error, "unsure");
+    }
+    this.#settle(batch, false);
+  }
+
   /** Writes a batch that is ready, blocking, and tells its callers what became of it. */
   #writeSync(batch: Batch): void {
     try {
       this.#host.current().writeSync(batch);
-      this.#settle(batch, true);
     } catch (error) {
-      this.#fail(batch, error as Error, "written");
+      return this.#fail(batch, error as Error, "written");
     }
+    this.#settle(batch, true);
   }
 
   /** Resolves when nothing waits and nothing is in flight. Does not fail: each caller has its own answer. */

@@ -3,7 +3,7 @@
  *
  * The way through the thread pool and back takes 40 to 100 µs, and more under load; a durable write
  * to a fast disk takes about as long (docs/decisions/0009). So a short write goes in place where
- * this disk was seen to be fast, and never twice in a row where it was not:
+ * this disk was seen to be fast, and goes to the thread pool again where it turns out not to be:
  * - It begins in the background. When the fastest of a few writes, change of threads included, took
  *   no longer than `fastUs`, the next one is made in place.
  * - In place each write is measured. One that took longer than `stallUs`, or an average above
@@ -69,12 +69,13 @@ export class InPlaceWrites {
   #averageUs = 0;
   #good = 0;
   #beganUs = 0;
-  /** Undefined where nothing is ever written in place. */
-  readonly #clock: Clock | undefined;
+  readonly #isAllowed: boolean;
+  readonly #clock: Clock;
   readonly #turn: LoopTurn;
 
   constructor(mode: WriteMode, clock: Clock) {
-    this.#clock = mode === "auto" ? clock : undefined;
+    this.#isAllowed = mode === "auto";
+    this.#clock = clock;
     this.#turn = turnOf(clock);
   }
 
@@ -89,7 +90,6 @@ export class InPlaceWrites {
    * that is ready: a caller who appends again as soon as it was told must not keep the rest waiting.
    */
   inTurn(call: () => void): void {
-    if (this.#clock === undefined) return call();
     this.#turn.holder = this;
     void this.#clock.turn().then(() => {
       this.#turn.holder = undefined;
@@ -99,12 +99,12 @@ export class InPlaceWrites {
 
   /** A write begins. */
   begin(): void {
-    if (this.#clock !== undefined) this.#beganUs = this.#clock.elapsedUs();
+    if (this.#isAllowed) this.#beganUs = this.#clock.elapsedUs();
   }
 
   /** The write of so many bytes that began last has come back from the thread pool. */
   endInBackground(length: number): void {
-    if (this.#isInPlace || this.#clock === undefined || length > mostBytes) return;
+    if (this.#isInPlace || !this.#isAllowed || length > mostBytes) return;
     this.#fastestUs = Math.min(this.#fastestUs, this.#clock.elapsedUs() - this.#beganUs);
     if (--this.#left > 0) return;
     this.#isInPlace = this.#fastestUs <= fastUs;
@@ -116,7 +116,6 @@ export class InPlaceWrites {
 
   /** The write that began last was made in place. */
   endInPlace(): void {
-    if (this.#clock === undefined) return;
     const us = this.#clock.elapsedUs() - this.#beganUs;
     this.#averageUs += (us - this.#averageUs) / averageOf;
     if (us > stallUs || this.#averageUs > fastUs) {
