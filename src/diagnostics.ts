@@ -71,7 +71,10 @@ export interface DeliveryMessage {
   readonly seq: number;
   /** Counts from 1; more than 1 is a redelivery. */
   readonly attempt: number;
-  /** What became of it. */
+  /**
+   * What became of it. `"expired"`: it was not acknowledged in time. In a loop it is delivered again;
+   * with `run` its handler's signal is aborted, and what comes of that handler follows as an outcome of its own.
+   */
   readonly outcome: "delivered" | "acknowledged" | "refused" | "expired" | "dead-lettered";
 }
 

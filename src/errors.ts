@@ -54,6 +54,8 @@ export interface SeqlogErrorFacts {
   SEQLOG_UNSUPPORTED: { path: string; reason: string };
   /** A consumer's checkpoint belongs to another log, another generation or another history. */
   SEQLOG_CHECKPOINT_MISMATCH: { consumer: string; checkpoint: CheckpointFacts; log: CheckpointFacts };
+  /** A consumer's checkpoint is in its program's store, or, where an empty one was given, in the log. Nothing was changed. */
+  SEQLOG_CHECKPOINT_ELSEWHERE: { consumer: string; checkpoint: CheckpointFacts; keptIn: "store" | "log" };
   /** A consumer's handler failed with a record as often as it may; the cause is its last error. */
   SEQLOG_HANDLER_FAILED: { consumer: string; seq: Seq; attempts: number };
 }
@@ -80,6 +82,7 @@ export const seqlogErrorCodes: readonly SeqlogErrorCode[] = [
   "SEQLOG_INVALID_DATA",
   "SEQLOG_UNSUPPORTED",
   "SEQLOG_CHECKPOINT_MISMATCH",
+  "SEQLOG_CHECKPOINT_ELSEWHERE",
   "SEQLOG_HANDLER_FAILED",
 ];
 

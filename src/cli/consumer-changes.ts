@@ -29,7 +29,8 @@ export async function seekConsumer(
   const log = await openForConsumers(location);
   try {
     const info = await requireConsumer(log, location, name);
-    if (info.nextSeq === undefined) {
+    // One with a store has its checkpoint there, whatever became of the mirror: moving it says so.
+    if (info.nextSeq === undefined && !info.hasStore) {
       throw new UsageError(
         `${location}: the consumer ${name} has no position to move from: ${info.problem}; \`seqlog consumers reset\` gives it a new one`,
       );
@@ -96,15 +97,22 @@ export async function deleteConsumer(
     const where = info.nextSeq === undefined ? "which has no position" : `whose next record is ${info.nextSeq}`;
     if (!yes) {
       throw new UsageError(
-        `${location}: this would delete the consumer ${name}, ${where}, for good; run it again with --yes`,
+        `${location}: this would delete the consumer ${name}, ${where}, for good${ofStore(info)}; run it again with --yes`,
         "USAGE",
         { wouldDelete: accountOf(info) },
       );
     }
     await log.deleteConsumer(name);
     if (json) stdout.line(JSON.stringify({ deleted: accountOf(info) }));
-    else stdout.line(printableLine(`deleted the consumer ${name}, ${where}`));
+    else stdout.line(printableLine(`deleted the consumer ${name}, ${where}${ofStore(info)}`));
   } finally {
     await log.close();
   }
+}
+
+/** A shell reaches the mirror alone. */
+function ofStore({ hasStore }: ConsumerInfo): string {
+  return hasStore
+    ? " (its own store keeps its checkpoint; retention keeps no records for it until it is opened again)"
+    : "";
 }

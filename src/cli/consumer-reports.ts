@@ -17,16 +17,19 @@ export interface ConsumerAccount {
   readonly nextSeq: number | null;
   readonly lag: { readonly records: number; readonly bytes: number; readonly ms: number | null } | null;
   readonly isActive: boolean;
+  /** Its checkpoint is in its program's store, and what the log says of it is a mirror. */
+  readonly hasStore: boolean;
   readonly problem: string | null;
 }
 
 /** What is in flight is left out: it is known to the process alone that has the consumer open. */
-export function accountOf({ name, nextSeq, lag, isActive, problem }: ConsumerInfo): ConsumerAccount {
+export function accountOf({ name, nextSeq, lag, isActive, hasStore, problem }: ConsumerInfo): ConsumerAccount {
   return {
     name,
     nextSeq: nextSeq ?? null,
     lag: lag === undefined ? null : { records: lag.records, bytes: lag.bytes, ms: lag.ms ?? null },
     isActive,
+    hasStore,
     problem: problem ?? null,
   };
 }
@@ -39,7 +42,7 @@ export async function listConsumers(location: string, options: Options, { stdout
     if (options.json === true) stdout.line(JSON.stringify({ consumers: consumers.map(accountOf) }));
     else if (consumers.length === 0) stdout.line(printableLine(emptyState(location)));
     else {
-      const rows = [["NAME", "NEXT", "LAG", "BYTES", "AGE", "OPEN", "PROBLEM"], ...consumers.map(cells)];
+      const rows = [["NAME", "NEXT", "LAG", "BYTES", "AGE", "OPEN", "CHECKPOINT", "PROBLEM"], ...consumers.map(cells)];
       for (const line of table(rows, new Set([1, 2, 3, 4]))) stdout.line(line);
     }
   } finally {
@@ -61,12 +64,13 @@ export async function showConsumer(
       stdout.line(JSON.stringify(accountOf(info)));
       return;
     }
-    const [, next = "", records = "", bytes = "", age = "", open = "", problem = ""] = cells(info);
+    const [, next = "", records = "", bytes = "", age = "", open = "", , problem = ""] = cells(info);
     stdout.line(`name     ${name}`);
     stdout.line(`next     ${next}`);
     stdout.line(`lag      ${info.lag === undefined ? "-" : `${records} records, ${bytes}`}`);
     stdout.line(`age      ${age}`);
     stdout.line(`open     ${open}`);
+    if (info.hasStore) stdout.line("kept     in a store of its own; the log has a mirror, up to a second behind");
     if (problem !== "") stdout.line(`problem  ${problem}`);
   } finally {
     await log.close();
@@ -77,7 +81,7 @@ function emptyState(location: string): string {
   return `no consumers yet; \`seqlog tail --consumer NAME ${location}\` makes one, and so does log.consumer(name) in a program`;
 }
 
-function cells({ name, nextSeq, lag, isActive, problem }: ConsumerInfo): string[] {
+function cells({ name, nextSeq, lag, isActive, hasStore, problem }: ConsumerInfo): string[] {
   const isBehind = lag !== undefined && lag.records > 0;
   return [
     name,
@@ -86,6 +90,7 @@ function cells({ name, nextSeq, lag, isActive, problem }: ConsumerInfo): string[
     lag === undefined ? "-" : formatBytes(lag.bytes),
     isBehind && lag.ms !== undefined ? formatSpan(lag.ms) : "-",
     isActive ? "yes" : "no",
+    hasStore ? "own store (mirror)" : "log",
     printableLine(problem ?? ""),
   ];
 }

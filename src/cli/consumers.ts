@@ -27,6 +27,8 @@ Examples:
 
 const listHelp = `
 LAG is what a consumer has not acknowledged, AGE the time since the first of these records was appended.
+CHECKPOINT says where its checkpoint is: in the log, or in a store of its own (its program's database), of
+which the log has a mirror, up to a second behind.
 Whether a process has it open is what its lock file says.
 
 Examples:
@@ -40,8 +42,8 @@ Examples:
   seqlog consumers show ./events billing`;
 
 /** What a shell cannot change. */
-const ofStores = `Of a consumer whose program gave it a store (its own database) only the copy in the log's directory
-changes, by which retention knows what it needs: change the database, too.`;
+const ofStores = `A consumer whose program gave it a store (its own database) is refused, since the log has only a mirror of its
+checkpoint: move it in the program, with consumer.seek(position), or in the database.`;
 
 const seekHelp = `
 Back, and the records from there on are delivered again; ahead, and those between are never delivered to it.
@@ -65,7 +67,8 @@ Examples:
 const deleteHelp = `
 Its position is forgotten, and what retention kept for it is free to go; the records stay. Without --yes nothing
 is deleted, and the command says what would be (exit code 2).
-${ofStores}
+Of a consumer with a store of its own only the mirror is forgotten: retention keeps nothing for it until its
+program opens it again, and where it goes on is what the store says.
 
 Examples:
   seqlog consumers delete ./events billing
@@ -90,7 +93,7 @@ export function defineConsumers(command: Command, context: CliContext): void {
     .description("One consumer.")
     .argument("<DIR>", directoryHelp)
     .argument("<NAME>", nameHelp)
-    .option("--json", 'print {"name","nextSeq","lag":{"records","bytes","ms"},"isActive","problem"}')
+    .option("--json", 'print {"name","nextSeq","lag":{"records","bytes","ms"},"isActive","hasStore","problem"}')
     .addHelpText("after", showHelp)
     .action((location: string, name: string, options: { readonly json?: boolean }) =>
       showConsumer(location, name, options, context),

@@ -37,5 +37,6 @@ export const exitCodeOf: Readonly<Record<SeqlogErrorCode, ExitCode>> = {
   SEQLOG_INVALID_DATA: exitCodes.damage,
   SEQLOG_UNSUPPORTED: exitCodes.usage,
   SEQLOG_CHECKPOINT_MISMATCH: exitCodes.usage,
+  SEQLOG_CHECKPOINT_ELSEWHERE: exitCodes.usage,
   SEQLOG_HANDLER_FAILED: exitCodes.io,
 };

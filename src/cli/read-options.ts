@@ -56,9 +56,21 @@ files as the seed writes them do not. --where looks into JSON: --where user.id=4
 
 /** Where to read, without what only one of the commands decides. */
 export function readRange(flags: Pick<ReadFlags, RangeFlag>): Pick<ReadOptions, "from" | "to"> {
-  const from = onlyOne(flags, ["from", "since", "o"]);
+  const from = onlyOne(flags, startNames);
   const to = onlyOne(flags, ["to", "until"]);
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+}
+
+/** The option that says where to start, as it was given. */
+export function startOption(flags: Pick<ReadFlags, RangeFlag>): string | undefined {
+  const name = startNames.find((given) => flags[given] !== undefined);
+  return name === undefined ? undefined : asTyped(name);
+}
+
+const startNames = ["from", "since", "o"] as const;
+
+function asTyped(name: RangeFlag): string {
+  return name === "o" ? "-o" : `--${name}`;
 }
 
 type RangeFlag = "from" | "since" | "o" | "to" | "until";
@@ -66,7 +78,7 @@ type RangeFlag = "from" | "since" | "o" | "to" | "until";
 function onlyOne(flags: Pick<ReadFlags, RangeFlag>, names: readonly RangeFlag[]): Position | undefined {
   const given = names.filter((name) => flags[name] !== undefined);
   if (given.length > 1) {
-    const options = given.map((name) => (name === "o" ? "-o" : `--${name}`)).join(" and ");
+    const options = given.map(asTyped).join(" and ");
     throw new UsageError(`${options} say the same thing: give one of them`);
   }
   const [name] = given;

@@ -13,6 +13,8 @@ export interface ConsumerTail {
   readonly name: string;
   /** Where one begins that is new. */
   readonly from: Position | undefined;
+  /** The option that said so, as it was given. */
+  readonly fromOption: string | undefined;
   readonly follow: boolean;
   readonly selection: Selection;
 }
@@ -26,7 +28,7 @@ const ackWaitMs = 2 ** 31 - 1;
 /** Tails to the end of the log as it is now, or on and on. */
 export async function tailConsumer(
   location: string,
-  { name, from, follow, selection }: ConsumerTail,
+  { name, from, fromOption, follow, selection }: ConsumerTail,
   format: RecordFormat,
   context: CliContext,
 ): Promise<void> {
@@ -35,7 +37,7 @@ export async function tailConsumer(
   const stop = new AbortController();
   const interruption = onInterruption(() => stop.abort());
   try {
-    if (from !== undefined) await tellOfFrom(log, location, name, context);
+    if (fromOption !== undefined) await tellOfFrom(log, location, name, fromOption, context);
     const consumer = await open(log, location, name, from);
     const end = follow ? Infinity : log.nextSeq;
     try {
@@ -51,12 +53,18 @@ export async function tailConsumer(
 }
 
 /** The same command line may be started again and again, so that this is no error. */
-async function tellOfFrom(log: Log, location: string, name: string, { stderr }: CliContext): Promise<void> {
+async function tellOfFrom(
+  log: Log,
+  location: string,
+  name: string,
+  fromOption: string,
+  { stderr }: CliContext,
+): Promise<void> {
   const there = (await log.consumers()).find((consumer) => consumer.name === name);
   if (there?.nextSeq === undefined) return;
   stderr.line(
     printableLine(
-      `seqlog: note: the consumer ${name} goes on at seq ${there.nextSeq}, since --from is for a new one; ` +
+      `seqlog: note: the consumer ${name} goes on at seq ${there.nextSeq}, since ${fromOption} is for a new one; ` +
         `\`seqlog consumers seek ${location} ${name} --to …\` moves it`,
     ),
   );

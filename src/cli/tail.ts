@@ -6,7 +6,7 @@ import { logArgumentHelp, openForReading, type ReadableLog } from "./log-argumen
 import type { Output } from "./output.ts";
 import { parseCount } from "./position.ts";
 import { printRecords, select, type Selection } from "./print-records.ts";
-import { addReadOptions, readOptionsHelp, readRange, type ReadFlags } from "./read-options.ts";
+import { addReadOptions, readOptionsHelp, readRange, type ReadFlags, startOption } from "./read-options.ts";
 import { contentOf } from "./record-content.ts";
 import { chosenFormat, type RecordFormat, recordFormat } from "./record-format.ts";
 import { tailConsumer } from "./tail-consumer.ts";
@@ -71,7 +71,8 @@ async function tail(location: string, flags: TailFlags, context: CliContext): Pr
     content: contentOf(location),
   };
   if (flags.consumer !== undefined) {
-    const what = { name: flags.consumer, from: range.from, follow, selection };
+    const { from } = range;
+    const what = { name: flags.consumer, from, fromOption: startOption(flags), follow, selection };
     return await tailConsumer(location, what, format, context);
   }
   const log = await openForReading(location, stderr);

@@ -9,6 +9,7 @@ import { type ConsumedView, idBefore } from "./consumed-log.ts";
  * Holds a checkpoint against the log: its id, its generation, its end, and the id of the record
  * before. That record may have been trimmed; then its id cannot be checked.
  *
+ * @param isStored it is from a store of the consumer's program
  * @returns false when the log, as another process writes it, does not reach the checkpoint yet: a
  * reader sees a log that was not closed only up to its mark, until its writer has brought it into order
  * @throws SEQLOG_CHECKPOINT_MISMATCH, SEQLOG_TRIMMED
@@ -18,9 +19,12 @@ export async function checkCheckpoint(
   name: string,
   checkpoint: Checkpoint,
   isOwnLog: boolean,
+  isStored: boolean,
 ): Promise<boolean> {
   const { logId, generation, nextSeq, location } = view;
-  const seek = `\`log.seekConsumer(${JSON.stringify(name)}, position)\` says where to go on`;
+  const seek = isStored
+    ? "It is in the consumer's store: change it there, or remove it, and the consumer begins at `from`"
+    : `\`log.seekConsumer(${JSON.stringify(name)}, position)\` says where to go on`;
   const mismatch = (what: string, lastId: string | null): SeqlogError => {
     const log = { logId, generation, nextSeq: asSeq(nextSeq), lastId };
     return new SeqlogError(

@@ -19,7 +19,11 @@ function at(nextSeq: number): Checkpoint {
 async function begin(machine: SimulatedMachine, nextSeq: number): Promise<CheckpointFile> {
   machine.storage.makeDirectorySync("/log/consumers");
   const stored = await run(readCheckpoint(machine.storage, paths));
-  return CheckpointFile.begin(machine.storage, paths, at(nextSeq), stored?.counter ?? 0);
+  return CheckpointFile.begin(machine.storage, paths, {
+    counter: (stored?.counter ?? 0) + 1,
+    checkpoint: at(nextSeq),
+    isMirror: false,
+  });
 }
 
 /** What the next process finds. */

@@ -77,6 +77,7 @@ export function replaceCheckpoint(storage: Storage, paths: ConsumerPaths, stored
 export class CheckpointFile {
   readonly #file: StorageFile;
   readonly #isDsync: boolean;
+  readonly #isMirror: boolean;
   /** The slot for the next write. */
   #slot = 1;
   #counter: number;
@@ -84,20 +85,21 @@ export class CheckpointFile {
   #isWriting = false;
   #isClosed = false;
 
-  private constructor(file: StorageFile, isDsync: boolean, counter: number) {
+  private constructor(file: StorageFile, isDsync: boolean, { counter, isMirror }: StoredCheckpoint) {
     this.#file = file;
     this.#isDsync = isDsync;
+    this.#isMirror = isMirror;
     this.#counter = counter;
   }
 
   /**
-   * Begins a file with this checkpoint, durably.
-   * @param counter that of the newest checkpoint there was
+   * Begins a file with this checkpoint, durably; all that it gets to hold are mirrors, or none is.
+   * @param first its counter is above that of the newest checkpoint there was
    */
-  static begin(storage: Storage, paths: ConsumerPaths, checkpoint: Checkpoint, counter: number): CheckpointFile {
-    replaceCheckpoint(storage, paths, { counter: counter + 1, checkpoint });
+  static begin(storage: Storage, paths: ConsumerPaths, first: StoredCheckpoint): CheckpointFile {
+    replaceCheckpoint(storage, paths, first);
     const dsync = storage.hasDsync;
-    return new CheckpointFile(storage.openSync(paths.checkpoint, "write", { dsync }), dsync, counter + 1);
+    return new CheckpointFile(storage.openSync(paths.checkpoint, "write", { dsync }), dsync, first);
   }
 
   /** Writes a checkpoint; resolves when it is durable. One at a time. */
@@ -140,7 +142,7 @@ export class CheckpointFile {
 
   #next(checkpoint: Checkpoint): { bytes: Uint8Array; position: number } {
     if (this.#failure !== undefined) throw this.#failure;
-    const bytes = encodeSlot({ counter: this.#counter + 1, checkpoint });
+    const bytes = encodeSlot({ counter: this.#counter + 1, checkpoint, isMirror: this.#isMirror });
     return { bytes, position: slotPositions[this.#slot] as number };
   }
 

@@ -14,8 +14,8 @@ import {
 const logId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 const lastId = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-function stored(counter: number, nextSeq: number, id: string | null = lastId): StoredCheckpoint {
-  return { counter, checkpoint: { logId, generation: 2, nextSeq: asSeq(nextSeq), lastId: id } };
+function stored(counter: number, nextSeq: number, id: string | null = lastId, isMirror = false): StoredCheckpoint {
+  return { counter, checkpoint: { logId, generation: 2, nextSeq: asSeq(nextSeq), lastId: id }, isMirror };
 }
 
 function file(one: Uint8Array, other: Uint8Array): Uint8Array {
@@ -25,14 +25,16 @@ function file(one: Uint8Array, other: Uint8Array): Uint8Array {
   return bytes;
 }
 
-test.each([stored(1, 0, null), stored(2, 1002), stored(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)])(
-  "a checkpoint comes back from its bytes: %j",
-  (checkpoint) => {
-    const bytes = encodeSlot(checkpoint);
-    expect(bytes).toHaveLength(slotLength);
-    expect(decodeSlot(bytes)).toEqual(checkpoint);
-  },
-);
+test.each([
+  stored(1, 0, null),
+  stored(2, 1002),
+  stored(3, 1002, lastId, true),
+  stored(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+])("a checkpoint comes back from its bytes: %j", (checkpoint) => {
+  const bytes = encodeSlot(checkpoint);
+  expect(bytes).toHaveLength(slotLength);
+  expect(decodeSlot(bytes)).toEqual(checkpoint);
+});
 
 const newest = (bytes: Uint8Array): StoredCheckpoint | undefined => validSlots(bytes)[0];
 
@@ -76,4 +78,8 @@ test("the slot of the example in FORMAT.md says what the page says, and the code
   const bytes = Uint8Array.from(hex, (byte) => Number.parseInt(byte, 16));
   expect(decodeSlot(bytes)).toEqual(stored(7, 1002));
   expect(encodeSlot(stored(7, 1002))).toEqual(bytes);
+  // A mirror differs in the magic, and so in the CRC, alone.
+  const mirror = encodeSlot(stored(7, 1002, lastId, true));
+  expect(Buffer.from(mirror.subarray(0, 8)).toString()).toBe("seqlogM1");
+  expect(mirror.subarray(8, 64)).toEqual(bytes.subarray(8, 64));
 });

@@ -20,8 +20,11 @@ export const slotPositions: readonly [number, number] = [0, 4096];
 /** The size of the file. */
 export const checkpointFileLength = 8192;
 
-/** The last byte is the version. */
+/** Of a checkpoint that counts; the last byte is the version. */
 const magic = Buffer.from("seqlogC1");
+
+/** Of one that only mirrors a store. A program that does not know it takes it for damage, and moves nothing by it. */
+const mirrorMagic = Buffer.from("seqlogM1");
 
 const at = { counter: 8, logId: 16, generation: 32, nextSeq: 40, lastId: 48, crc: 64 } as const;
 
@@ -32,13 +35,15 @@ export interface StoredCheckpoint {
   /** Grows by one with each write. */
   readonly counter: number;
   readonly checkpoint: Checkpoint;
+  /** Whether what counts is in a store of the consumer's program, and this is for retention alone. */
+  readonly isMirror: boolean;
 }
 
 /** The bytes of a slot. */
-export function encodeSlot({ counter, checkpoint }: StoredCheckpoint): Uint8Array {
+export function encodeSlot({ counter, checkpoint, isMirror }: StoredCheckpoint): Uint8Array {
   const bytes = new Uint8Array(slotLength);
   const view = new DataView(bytes.buffer);
-  bytes.set(magic, 0);
+  bytes.set(isMirror ? mirrorMagic : magic, 0);
   view.setBigUint64(at.counter, BigInt(counter), true);
   bytes.set(parseId(checkpoint.logId), at.logId);
   view.setBigUint64(at.generation, BigInt(checkpoint.generation), true);
@@ -50,12 +55,16 @@ export function encodeSlot({ counter, checkpoint }: StoredCheckpoint): Uint8Arra
 
 /** What a slot says; undefined when it is not valid. */
 export function decodeSlot(bytes: Uint8Array): StoredCheckpoint | undefined {
-  if (bytes.length < slotLength || Buffer.compare(bytes.subarray(0, magic.length), magic) !== 0) return undefined;
+  if (bytes.length < slotLength) return undefined;
+  const kind = bytes.subarray(0, magic.length);
+  const isMirror = mirrorMagic.equals(kind);
+  if (!isMirror && !magic.equals(kind)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(at.crc, true) !== crc32(bytes, 0, at.crc)) return undefined;
   const lastId = bytes.subarray(at.lastId, at.lastId + idLength);
   return {
     counter: readUint64(view, at.counter),
+    isMirror,
     checkpoint: {
       logId: formatId(bytes, at.logId),
       generation: readUint64(view, at.generation),

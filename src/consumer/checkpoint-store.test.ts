@@ -10,12 +10,14 @@ import {
   simulate,
   take,
 } from "../../test/consumers/simulate-log.ts";
+import { SeqlogError } from "../errors.ts";
 import type { Checkpoint, CheckpointStore } from "../log/consumer-contract.ts";
 import { crashAfter, crashBefore } from "../testing/fault-plan.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { runSync } from "../storage/plan.ts";
 import { readCheckpoint } from "./checkpoint-file.ts";
 import { consumerPaths } from "./consumer-paths.ts";
+import { lowestCheckpoint } from "./protected.ts";
 
 /** A database with atomic, durable transactions, which outlives every process. */
 class Database {
@@ -184,5 +186,121 @@ describe("a store with save", () => {
       await consumer.close();
       isDown = false;
       expect((await log.consumer("billing", { store: failing })).nextSeq).toBe(0);
+    }));
+});
+
+describe("the mirror of a store", () => {
+  /** A store that keeps what it is given; `saving` sees each checkpoint before it is kept. */
+  function storeOf(saving: (checkpoint: Checkpoint) => void = () => {}): CheckpointStore & { held?: Checkpoint } {
+    return {
+      load() {
+        return this.held;
+      },
+      save(checkpoint) {
+        saving(checkpoint);
+        this.held = checkpoint;
+      },
+    };
+  }
+
+  const elsewhere = (keptIn: string, nextSeq: number): object => ({
+    code: "SEQLOG_CHECKPOINT_ELSEWHERE",
+    facts: { consumer: "billing", keptIn, checkpoint: { nextSeq } },
+  });
+
+  test("is told as such, and moved by the consumer that has the store alone", () =>
+    simulate(6, async (log, machine, disk) => {
+      const store = storeOf();
+      const consumer = await log.consumer("billing", { store, from: 3 });
+      await log.seekConsumer("plain", 1);
+      expect(await log.consumers()).toMatchObject([
+        { name: "billing", nextSeq: 3, hasStore: true },
+        { name: "plain", nextSeq: 1, hasStore: false },
+      ]);
+      await consumer.close();
+      expect((await log.consumers())[0]).toMatchObject({ name: "billing", nextSeq: 3, hasStore: true });
+      for (const options of [{}, { dryRun: true }]) {
+        expect(await errorOf(log.seekConsumer("billing", 5, options))).toMatchObject(elsewhere("store", 3));
+      }
+      // Beside the writer as well.
+      const reader = await openText(disk.boot(), { readOnly: true });
+      expect(await errorOf(reader.seekConsumer("billing", 5))).toMatchObject(elsewhere("store", 3));
+      await reader.close();
+      expect(await errorOf(log.consumer("billing"))).toMatchObject(elsewhere("store", 3));
+      expect(runSync(readCheckpoint(machine.storage, consumerPaths(directory, "billing")))).toMatchObject({
+        checkpoint: { nextSeq: 3 },
+        isMirror: true,
+      });
+      const again = await log.consumer("billing", { store });
+      await again.seek(5);
+      expect(store.held).toMatchObject({ nextSeq: 5 });
+      await again.close();
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 5, hasStore: true });
+      // Forgetting it is no move: the store goes on to say where the consumer stands.
+      expect(await log.deleteConsumer("billing")).toBe(true);
+      expect((await log.consumer("billing", { store })).nextSeq).toBe(5);
+    }));
+
+  test("is still one after acknowledgements, in both slots", () =>
+    simulate(6, async (log, machine) => {
+      const consumer = await log.consumer("billing", { store: storeOf() });
+      for (const delivery of await take(consumer, 3)) {
+        await delivery.ack();
+        await pause(machine, 2000);
+      }
+      await consumer.close();
+      expect(await errorOf(log.seekConsumer("billing", 5))).toMatchObject(elsewhere("store", 3));
+    }));
+
+  test("goes back before the store does, so that retention never takes what the store still needs", () =>
+    simulate(6, async (log, machine) => {
+      const seen: unknown[] = [];
+      const store = storeOf(({ logId, generation, nextSeq }) => {
+        const needed = lowestCheckpoint(machine.storage, directory, { logId, generation });
+        seen.push({ saved: nextSeq, protected: needed?.nextSeq });
+      });
+      const consumer = await log.consumer("billing", { store, from: 1 });
+      // Twice, so that both slots have left the old place.
+      for (const seq of [4, 5, 6, 2]) await consumer.seek(seq);
+      expect(seen).toEqual([
+        { saved: 1, protected: undefined },
+        { saved: 4, protected: 1 },
+        { saved: 5, protected: 1 },
+        { saved: 6, protected: 4 },
+        { saved: 2, protected: 2 },
+      ]);
+    }));
+
+  test("does not hold a consumer whose store was emptied, to begin anew", () =>
+    simulate(6, async (log) => {
+      const consumer = await log.consumer("billing", { store: storeOf() });
+      for (const delivery of await take(consumer, 3)) await delivery.ack();
+      await consumer.close();
+      expect((await log.consumer("billing", { store: storeOf() })).nextSeq).toBe(0);
+    }));
+
+  test("an empty store beside a checkpoint in the log is refused; with that checkpoint in it the consumer goes on", () =>
+    simulate(6, async (log) => {
+      const plain = await log.consumer("billing");
+      for (const delivery of await take(plain, 3)) await delivery.ack();
+      await plain.close();
+      const store = storeOf();
+      const error = await errorOf(log.consumer("billing", { store, from: "end" }));
+      expect(error).toMatchObject(elsewhere("log", 3));
+      expect(store.held).toBeUndefined();
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 3, hasStore: false });
+      if (!SeqlogError.is(error, "SEQLOG_CHECKPOINT_ELSEWHERE")) return expect.unreachable();
+      store.held = error.facts.checkpoint;
+      expect((await log.consumer("billing", { store })).nextSeq).toBe(3);
+    }));
+
+  test("a checkpoint of another log in a store is mended there, and the error says so", () =>
+    simulate(2, async (log) => {
+      const store = storeOf();
+      store.held = { logId: "6ba7b810-9dad-41d1-80b4-00c04fd430c8", generation: 0, nextSeq: 1, lastId: null };
+      const error = await errorOf(log.consumer("billing", { store }));
+      expect(error).toMatchObject({ code: "SEQLOG_CHECKPOINT_MISMATCH" });
+      expect((error as Error).message).toContain("change it there");
+      expect((error as Error).message).not.toContain("seekConsumer");
     }));
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type GivenUp, deadLetterOf, readDeadLetter } from "./dead-letter.ts";
+import { type GivenUp, bury, deadLetterOf, readDeadLetter } from "./dead-letter.ts";
 
 const origin = { log: "6ba7b810-9dad-41d1-80b4-00c04fd430c8", consumer: "billing", seq: 7, id: "id", time: null };
 
@@ -51,4 +51,30 @@ describe("a dead letter", () => {
       expect(() => readDeadLetter(data)).toThrow(TypeError);
     },
   );
+});
+
+test.each([
+  ["characters that JSON escapes", "\u0000".repeat(30_000)],
+  ["plain text", "x".repeat(30_000)],
+  ["nothing", ""],
+])("%s fit into a third more and 20 KiB, whatever was thrown", async (_, stored) => {
+  const bytes = new Uint8Array(Buffer.from(stored));
+  const long = "\u0001".repeat(100_000);
+  const error = Object.assign(new Error(long), { name: long, code: long });
+  const maxRecordBytes = (bytes.length * 4) / 3 + 20 * 1024;
+  const kept: string[] = [];
+  const log = {
+    location: "/dead",
+    codec: "text",
+    append: async (text: string) => {
+      await Promise.resolve();
+      if (Buffer.byteLength(text) > maxRecordBytes) throw new RangeError("too large");
+      kept.push(text);
+    },
+    flush: () => Promise.resolve(),
+  };
+  await bury(log, deadLetterOf(givenUp(bytes, error), null));
+  const letter = readDeadLetter(kept[0]);
+  expect(letter.bytes).toEqual(bytes);
+  expect(letter.error.code).toBe(`${long.slice(0, 1000)}… (100000 characters)`);
 });

@@ -98,10 +98,58 @@ export function checkDeadLetterLog(log: DeadLetterLog, location: string): DeadLe
   return log;
 }
 
-/** Appends a dead letter; resolves when it is durable, whatever the durability mode of that log. */
+/**
+ * Appends a dead letter; resolves when it is durable, whatever the durability mode of that log. One
+ * that is too large for it is written in its smallest form, and the record's bytes come back all the same.
+ *
+ * @throws {RangeError} when that is too large as well
+ */
 export async function bury(log: DeadLetterLog, letter: DeadLetter): Promise<void> {
-  await log.append((log.codec === "json" ? letter : JSON.stringify(letter)) as never);
+  const append = (what: DeadLetter): Promise<unknown> =>
+    log.append((log.codec === "json" ? what : JSON.stringify(what)) as never);
+  try {
+    await append(letter);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const smallest = smallestOf(letter);
+    try {
+      await append(smallest);
+    } catch (again) {
+      throw again instanceof RangeError ? tooLarge(log, smallest, again) : again;
+    }
+  }
   await log.flush();
+}
+
+/** What is kept of an error's text where there is no room: the record's bytes matter more. */
+const shortText = 1000;
+
+/** Characters that JSON escapes take up to six bytes each as text; in base64 it is always four for three. */
+function smallestOf(letter: DeadLetter): DeadLetter {
+  const { name, message, code } = letter.error;
+  const error = { name: shortened(name), message: shortened(message) };
+  const short = { ...letter, error: code === undefined ? error : { ...error, code: shortened(code) } };
+  const bytes = decode(letter.encoding, letter.data) as Uint8Array;
+  const inBase64: DeadLetter = { ...short, encoding: "base64", data: Buffer.from(bytes).toString("base64") };
+  return bytesOf(inBase64) < bytesOf(short) ? inBase64 : short;
+}
+
+function shortened(text: string): string {
+  return text.length <= shortText ? text : `${text.slice(0, shortText).toWellFormed()}… (${text.length} characters)`;
+}
+
+function bytesOf(letter: DeadLetter): number {
+  return Buffer.byteLength(JSON.stringify(letter));
+}
+
+function tooLarge({ location }: DeadLetterLog, letter: DeadLetter, cause: RangeError): RangeError {
+  const { consumer, seq } = letter.origin;
+  const needed = bytesOf(letter);
+  return new RangeError(
+    `the consumer ${JSON.stringify(consumer)} gave up record ${seq}, and its dead letter of ${needed} bytes is too large for ${location}. ` +
+      `The record is not acknowledged, and will be delivered again: open that log with a maxRecordBytes of ${needed} or more, or have the consumer seek past the record`,
+    { cause },
+  );
 }
 
 /**

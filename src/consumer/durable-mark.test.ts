@@ -111,7 +111,11 @@ describe("beside a writer in another process", () => {
       const { after } = await writer.seekConsumer("billing", "end");
       // As if the log had been longer once.
       const checkpoint = { ...after, nextSeq: 4, lastId: "01890a5d-ac96-774b-bcce-b302099a8057" };
-      replaceCheckpoint(writing.storage, consumerPaths(directory, "billing"), { counter: 9, checkpoint });
+      replaceCheckpoint(writing.storage, consumerPaths(directory, "billing"), {
+        counter: 9,
+        checkpoint,
+        isMirror: false,
+      });
       const log = await openText(reading, { readOnly: true });
       const consumer = await log.consumer("billing");
       const next = errorOf(take(consumer, 1));

@@ -9,6 +9,7 @@ import type { Position } from "../segment/positions.ts";
 import { closedError } from "../segment/read-range.ts";
 import { run } from "../storage/plan.ts";
 import { readCheckpoint, replaceCheckpoint } from "./checkpoint-file.ts";
+import { refuseMirror } from "./checkpoint-elsewhere.ts";
 import { foreignness } from "./check-checkpoint.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
 import { type ConsumedDirectory, DirectoryConsumedView } from "./consumed-directory.ts";
@@ -82,19 +83,22 @@ export class FileConsumers<Out> {
     const isActive = isHeld(machine, paths);
     const rest = { name, isActive, inFlight: undefined, redeliveries: undefined };
     let checkpoint: Checkpoint | undefined;
+    let hasStore = false;
     let problem: string | undefined;
     try {
-      checkpoint = (await run(readCheckpoint(machine.storage, paths)))?.checkpoint;
+      const stored = await run(readCheckpoint(machine.storage, paths));
+      checkpoint = stored?.checkpoint;
+      hasStore = stored?.isMirror ?? false;
     } catch (error) {
       if (!SeqlogError.is(error, "SEQLOG_DAMAGED")) throw error;
       problem = error.facts.reason;
     }
     if (checkpoint !== undefined) problem = foreignness(checkpoint, view);
     if (checkpoint === undefined || problem !== undefined)
-      return { ...rest, nextSeq: undefined, lag: undefined, problem };
+      return { ...rest, hasStore, nextSeq: undefined, lag: undefined, problem };
     const lag = checkpoint.nextSeq < view.firstSeq ? undefined : await view.lag(checkpoint.nextSeq);
     const trimmed = lag === undefined ? `the records up to ${view.firstSeq} were removed` : undefined;
-    return { ...rest, nextSeq: asSeq(checkpoint.nextSeq), lag, problem: trimmed };
+    return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem: trimmed };
   }
 
   /** @throws as `Log.seekConsumer` */
@@ -105,6 +109,7 @@ export class FileConsumers<Out> {
     const lock = options.dryRun === true ? undefined : lockConsumer(machine, paths, this.#log.lock);
     try {
       const before = await readOrNothing(this.#log, paths);
+      refuseMirror(view.location, name, before);
       const { seq, beforeId, generation } = await seekPlace(
         this.#log,
         position,
@@ -113,7 +118,11 @@ export class FileConsumers<Out> {
       );
       const after = { ...checkpointOf(view, seq, beforeId), generation };
       if (options.dryRun !== true) {
-        replaceCheckpoint(machine.storage, paths, { counter: (before?.counter ?? 0) + 1, checkpoint: after });
+        replaceCheckpoint(machine.storage, paths, {
+          counter: (before?.counter ?? 0) + 1,
+          checkpoint: after,
+          isMirror: false,
+        });
       }
       return { before: before?.checkpoint, after };
     } finally {

@@ -1,7 +1,9 @@
 /** `run`: order, concurrency, retries, signals, dead letters. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
 import { collect } from "../../test/crash/read-data.ts";
 import { errorOf, must, numbers, openText, pause, simulate, take } from "../../test/consumers/simulate-log.ts";
+import type { DeliveryMessage } from "../diagnostics.ts";
 import { json, text } from "../log/codec.ts";
 import { FileLog } from "../log/file-log.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
@@ -270,7 +272,79 @@ describe("the end of a run", () => {
     }));
 });
 
+test("the channel is told of a handler that ran out of time, and then of what came of it", () =>
+  simulate(2, async (log, machine) => {
+    const told: unknown[] = [];
+    const listen = (message: unknown): void => {
+      const { seq, attempt, outcome } = message as DeliveryMessage;
+      told.push([seq, attempt, outcome]);
+    };
+    subscribe("seqlog:delivery", listen);
+    const consumer = await log.consumer("billing", { ackWaitMs: 100, retry: { backoffMs: 1 } });
+    await consumer.run(async ({ seq, attempt }) => {
+      if (attempt === 1) await pause(machine, 300);
+      if (attempt === 1 && seq === 0) throw new Error("too late");
+      if (seq === 1) void consumer.close();
+    });
+    unsubscribe("seqlog:delivery", listen);
+    expect(told).toEqual([
+      [0, 1, "delivered"],
+      [0, 1, "expired"],
+      [0, 1, "refused"],
+      [0, 2, "delivered"],
+      [0, 2, "acknowledged"],
+      [1, 1, "delivered"],
+      [1, 1, "expired"],
+      [1, 1, "acknowledged"],
+    ]);
+  }));
+
 describe("dead letters", () => {
+  test("text that grows too large for the dead-letter log goes there in base64, a long error text cut", () =>
+    simulate(0, async (log, machine) => {
+      const stored = "\u0001".repeat(10_000);
+      await log.append(stored);
+      const deadLetter = await FileLog.open("/dead", { machine, codec: json(), maxRecordBytes: 20_000 });
+      const consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+      await consumer.run(() => {
+        void consumer.close();
+        throw new Error("e".repeat(50_000));
+      });
+      await consumer.close();
+      const letter = readDeadLetter((await deadLetter.get(0))?.data);
+      expect(letter).toMatchObject({ origin: { seq: 0 }, attempts: 1, encoding: "base64" });
+      expect(Buffer.from(letter.bytes).toString()).toBe(stored);
+      expect(letter.error.message).toBe(`${"e".repeat(1000)}… (50000 characters)`);
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 1 });
+      await deadLetter.close();
+    }));
+
+  test("one that is too large in any form ends the run, says which limit helps, and with that it goes on", () =>
+    simulate(0, async (log, machine) => {
+      await log.appendBatch(["x".repeat(10_000), "after"]);
+      const refuse = (delivery: { readonly seq: number }): void => {
+        if (delivery.seq === 1) void consumer.close();
+        else throw new Error("no");
+      };
+      let deadLetter = await FileLog.open("/dead", { machine, codec: text(), maxRecordBytes: 9000 });
+      let consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+      const error = await errorOf(consumer.run(refuse));
+      expect(error).toBeInstanceOf(RangeError);
+      const said =
+        /gave up record 0, and its dead letter of (\d+) bytes is too large for \/dead\. .* maxRecordBytes of \1 or more/;
+      expect((error as Error).message).toMatch(said);
+      expect(consumer.nextSeq).toBe(0);
+      await consumer.close();
+      await deadLetter.close();
+      const maxRecordBytes = Number(said.exec((error as Error).message)?.[1]);
+      deadLetter = await FileLog.open("/dead", { machine, codec: text(), maxRecordBytes });
+      consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+      await consumer.run(refuse);
+      expect(readDeadLetter((await deadLetter.get(0))?.data).data).toBe("x".repeat(10_000));
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 2 });
+      await deadLetter.close();
+    }));
+
   test("a record tried too often goes there with its origin, attempts and last error; then the next one comes", () =>
     simulate(3, async (log, machine) => {
       const deadLetter = await FileLog.open("/dead", { machine, codec: json() });

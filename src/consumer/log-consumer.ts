@@ -135,6 +135,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
       log,
       opened.mark,
       opened.file,
+      checkpoint,
       settings,
     );
     this.#unchecked = opened.mustCheck ? checkpoint : undefined;
@@ -382,7 +383,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   /** Before records of a run are delivered. */
   async #admit(run: Run): Promise<void> {
     if (this.#unchecked !== undefined) {
-      await checkCheckpoint(this.#log.view, this.name, this.#unchecked, false);
+      const isStored = this.#settings.store !== undefined;
+      await checkCheckpoint(this.#log.view, this.name, this.#unchecked, false, isStored);
       this.#unchecked = undefined;
     }
     const { store } = this.#settings;
@@ -430,7 +432,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const isSame = generation === view.generation;
     const lag = isSame && nextSeq >= view.firstSeq ? await view.lag(nextSeq) : undefined;
     const problem = isSame ? undefined : `it is of generation ${generation}, the log is generation ${view.generation}`;
-    return { name, nextSeq, lag, isActive: !this.#isClosing, inFlight, redeliveries, problem };
+    const hasStore = this.#settings.store !== undefined;
+    return { name, nextSeq, lag, isActive: !this.#isClosing, hasStore, inFlight, redeliveries, problem };
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import type { Checkpoint } from "../log/consumer-contract.ts";
 import { closedError } from "../segment/read-range.ts";
 import { run } from "../storage/plan.ts";
 import { checkCheckpoint, checkedCheckpoint } from "./check-checkpoint.ts";
+import { refuseEmptyStore, refuseMirror } from "./checkpoint-elsewhere.ts";
 import { CheckpointFile, readCheckpoint } from "./checkpoint-file.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
 import type { ConsumedDirectory } from "./consumed-directory.ts";
@@ -33,14 +34,17 @@ export async function openConsumer<Out>(
     const mark = new DurableMark(log);
     await view.refresh();
     const stored = await storedIn(log, paths, settings);
-    const kept = settings.store === undefined ? stored?.checkpoint : await loadFrom(settings.store);
+    const kept = await checkpointThatCounts(view.location, name, settings, stored);
     const checkpoint = kept ?? (await firstCheckpoint(log, settings, mark));
     // A writer whose last write failed does not know how far others see its log: it says that instead.
     if (checkpoint.nextSeq > view.nextSeq) await log.flush?.();
-    const isChecked = kept === undefined || (await checkCheckpoint(view, name, checkpoint, log.flush !== undefined));
+    const isMirror = settings.store !== undefined;
+    const isOwnLog = log.flush !== undefined;
+    const isChecked = kept === undefined || (await checkCheckpoint(view, name, checkpoint, isOwnLog, isMirror));
     if (kept === undefined) await settings.store?.save?.(checkpoint);
     if (view.isClosed) throw closedError(view.location);
-    file = CheckpointFile.begin(machine.storage, paths, checkpoint, stored?.counter ?? 0);
+    const counter = (stored?.counter ?? 0) + 1;
+    file = CheckpointFile.begin(machine.storage, paths, { counter, checkpoint, isMirror });
     const consumer: LogConsumer<Out> = new LogConsumer(log, settings, {
       name,
       lock,
@@ -72,10 +76,25 @@ async function storedIn(
   }
 }
 
-/** What the user's store holds. */
-export async function loadFrom(store: NonNullable<ConsumerSettings<never>["store"]>): Promise<Checkpoint | undefined> {
+/**
+ * The checkpoint to go by: of the user's store if there is one, else what the log itself holds;
+ * undefined where the consumer is new, or its store was emptied for it to begin anew.
+ * @throws SEQLOG_CHECKPOINT_ELSEWHERE when the one that counts is where nobody was told to look
+ */
+export async function checkpointThatCounts(
+  location: string,
+  name: string,
+  { store }: ConsumerSettings<never>,
+  stored: { readonly checkpoint: Checkpoint; readonly isMirror?: boolean | undefined } | undefined,
+): Promise<Checkpoint | undefined> {
+  if (store === undefined) {
+    refuseMirror(location, name, stored);
+    return stored?.checkpoint;
+  }
   const loaded = await store.load();
-  return loaded === undefined ? undefined : checkedCheckpoint(loaded);
+  if (loaded !== undefined) return checkedCheckpoint(loaded);
+  refuseEmptyStore(location, name, stored);
+  return undefined;
 }
 
 /** Where a consumer begins that has no checkpoint. */

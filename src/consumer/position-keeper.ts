@@ -4,11 +4,12 @@
  *
  * Invariants:
  * - Nothing is kept that passes the mark.
- * - The mirror holds only what the store is known to hold: what `save` resolved for, or `load` gave.
+ * - The mirror is never ahead of the store: it holds what `save` resolved for, or `load` gave, and goes
+ *   back before the store does.
  */
 import type { Checkpoint } from "../log/consumer-contract.ts";
 import { closedError } from "../segment/read-range.ts";
-import { checkedCheckpoint } from "./check-checkpoint.ts";
+import { checkedCheckpoint, foreignness } from "./check-checkpoint.ts";
 import { CheckpointSaver } from "./checkpoint-saver.ts";
 import type { CheckpointPlace, ConsumedLog, Mark } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
@@ -36,6 +37,10 @@ export class PositionKeeper {
   /** Brings the file after the store; undefined where there is no store. */
   readonly #mirror: CheckpointSaver | undefined;
   #held: Checkpoint | undefined;
+  /** What the mirror was told last. */
+  #mirrored: Checkpoint;
+  /** The mirror is written by both savers, and takes one write at a time. */
+  #mirrorWrites: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
   constructor(
@@ -43,12 +48,14 @@ export class PositionKeeper {
     log: ConsumedLog<unknown>,
     mark: Mark,
     file: CheckpointPlace,
+    checkpoint: Checkpoint,
     settings: Pick<ConsumerSettings<never>, "store" | "policy" | "maxInFlight">,
   ) {
     this.#host = host;
     this.#log = log;
     this.#mark = mark;
     this.#file = file;
+    this.#mirrored = checkpoint;
     this.#store = settings.store;
     const { clock } = log.machine;
     const shared = {
@@ -130,6 +137,10 @@ export class PositionKeeper {
     const checkpoint = this.#host.position();
     if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
     if (this.#store === undefined) return await this.#file.write(checkpoint);
+    if (isBehind(checkpoint, this.#mirrored)) {
+      this.#held = checkpoint;
+      await this.#mirrorNow(checkpoint);
+    }
     await this.#store.save?.(checkpoint);
     this.#held = checkpoint;
     this.#mirror?.advance(1);
@@ -143,8 +154,20 @@ export class PositionKeeper {
     }
     const { logId, generation } = this.#host.position();
     // What the store holds of another log protects nothing here.
-    if (held?.logId === logId && held.generation === generation) await this.#file.write(held);
+    if (held?.logId === logId && held.generation === generation) await this.#mirrorNow(held);
   }
+
+  #mirrorNow(checkpoint: Checkpoint): Promise<void> {
+    this.#mirrored = checkpoint;
+    const written = this.#mirrorWrites.then(() => this.#file.write(checkpoint));
+    this.#mirrorWrites = written.catch(() => undefined);
+    return written;
+  }
+}
+
+/** Whether retention must know of a checkpoint before it counts: it needs more than the other one, or is of another log. */
+function isBehind(checkpoint: Checkpoint, other: Checkpoint): boolean {
+  return foreignness(other, checkpoint) !== undefined || checkpoint.nextSeq < other.nextSeq;
 }
 
 function isPastMark(error: unknown): boolean {

@@ -109,6 +109,7 @@ export class Redelivery {
       this.retry(entry, error, 0, true);
       return;
     }
+    this.#host.tell(entry, "expired");
     // Its handler is told; the record is not handled twice at the same time.
     entry.deadline = Infinity;
     entry.controller.abort(error);

@@ -10,12 +10,13 @@
  * else has kept one since, so the earlier holder is told (SEQLOG_LOCKED) at its next checkpoint.
  */
 import { checkCheckpoint, foreignness } from "../consumer/check-checkpoint.ts";
+import { refuseMirror } from "../consumer/checkpoint-elsewhere.ts";
 import type { CheckpointPlace, ConsumedLog, Mark } from "../consumer/consumed-log.ts";
 import { checkpointOf } from "../consumer/consumed-log.ts";
 import { checkConsumerName } from "../consumer/consumer-paths.ts";
 import { checkedConsumerOptions } from "../consumer/consumer-settings.ts";
 import { LogConsumer } from "../consumer/log-consumer.ts";
-import { firstCheckpoint, loadFrom } from "../consumer/open-consumer.ts";
+import { checkpointThatCounts, firstCheckpoint } from "../consumer/open-consumer.ts";
 import { seekPlace } from "../consumer/seek-place.ts";
 import { SeqlogError } from "../errors.ts";
 import type { Checkpoint, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
@@ -38,6 +39,8 @@ interface Holder {
 /** What is kept of a consumer. */
 interface KeptConsumer {
   readonly checkpoint: Checkpoint;
+  /** Whether what counts is in a store of the consumer's program. */
+  readonly isMirror?: boolean;
   readonly holder: Holder | null;
 }
 
@@ -87,12 +90,13 @@ export class StreamConsumers<Out> {
       await view.refresh();
       const { value, revision } = await this.#read(name);
       const mark = markOf(view);
-      const kept = settings.store === undefined ? value?.checkpoint : await loadFrom(settings.store);
+      const kept = await checkpointThatCounts(view.location, name, settings, value);
       const checkpoint = kept ?? (await firstCheckpoint(this.#log, settings, mark));
-      if (kept !== undefined) await checkCheckpoint(view, name, checkpoint, true);
+      const isMirror = settings.store !== undefined;
+      if (kept !== undefined) await checkCheckpoint(view, name, checkpoint, true, isMirror);
       else await settings.store?.save?.(checkpoint);
       try {
-        const held = await this.#state.put(stateOf(name), { checkpoint, holder: this.#holder }, revision);
+        const held = await this.#state.put(stateOf(name), { checkpoint, isMirror, holder: this.#holder }, revision);
         return this.#hold(name, settings, checkpoint, mark, held);
       } catch (error) {
         if (!(error instanceof StateMoved)) throw error;
@@ -111,8 +115,7 @@ export class StreamConsumers<Out> {
     const file = new HeldCheckpoint(
       (value, since) => this.#state.put(stateOf(name), value, since),
       () => this.#taken(name),
-      this.#holder,
-      checkpoint,
+      { checkpoint, isMirror: settings.store !== undefined, holder: this.#holder },
       revision,
     );
     return new LogConsumer(this.#log, settings, {
@@ -149,9 +152,12 @@ export class StreamConsumers<Out> {
     return found;
   }
 
-  async #describe(name: string, { checkpoint, holder }: KeptConsumer): Promise<ConsumerInfo> {
+  async #describe(
+    name: string,
+    { checkpoint, isMirror: hasStore = false, holder }: KeptConsumer,
+  ): Promise<ConsumerInfo> {
     const { view } = this.#log;
-    const rest = { name, isActive: holder !== null, inFlight: undefined, redeliveries: undefined };
+    const rest = { name, isActive: holder !== null, hasStore, inFlight: undefined, redeliveries: undefined };
     const problem = foreignness(checkpoint, view);
     if (problem !== undefined) return { ...rest, nextSeq: undefined, lag: undefined, problem };
     const isThere = checkpoint.nextSeq >= view.firstSeq;
@@ -172,6 +178,7 @@ export class StreamConsumers<Out> {
     const after = checkpointOf({ logId: view.logId, generation }, seq, beforeId);
     for (;;) {
       const { value, revision } = await this.#read(name);
+      refuseMirror(view.location, name, value);
       const result = { before: value?.checkpoint, after };
       if (options.dryRun === true) return result;
       if (await this.#kept(name, { checkpoint: after, holder: null }, revision)) return result;
@@ -249,8 +256,7 @@ function markOf(view: StreamView): Mark {
 class HeldCheckpoint implements CheckpointPlace {
   readonly #put: (value: KeptConsumer, revision: number) => Promise<number>;
   readonly #taken: () => Promise<Error>;
-  readonly #holder: Holder;
-  #checkpoint: Checkpoint;
+  #kept: KeptConsumer;
   #revision: number;
   #writing: Promise<unknown> = Promise.resolve();
   #isLost = false;
@@ -258,14 +264,12 @@ class HeldCheckpoint implements CheckpointPlace {
   constructor(
     put: (value: KeptConsumer, revision: number) => Promise<number>,
     taken: () => Promise<Error>,
-    holder: Holder,
-    checkpoint: Checkpoint,
+    kept: KeptConsumer,
     revision: number,
   ) {
     this.#put = put;
     this.#taken = taken;
-    this.#holder = holder;
-    this.#checkpoint = checkpoint;
+    this.#kept = kept;
     this.#revision = revision;
   }
 
@@ -277,8 +281,9 @@ class HeldCheckpoint implements CheckpointPlace {
 
   async #write(checkpoint: Checkpoint): Promise<void> {
     try {
-      this.#revision = await this.#put({ checkpoint, holder: this.#holder }, this.#revision);
-      this.#checkpoint = checkpoint;
+      const kept = { ...this.#kept, checkpoint };
+      this.#revision = await this.#put(kept, this.#revision);
+      this.#kept = kept;
     } catch (error) {
       this.#isLost = true;
       throw error instanceof StateMoved ? await this.#taken() : error;
@@ -291,6 +296,6 @@ class HeldCheckpoint implements CheckpointPlace {
   async release(): Promise<void> {
     await this.#writing;
     if (this.#isLost) return;
-    await this.#put({ checkpoint: this.#checkpoint, holder: null }, this.#revision).catch(() => undefined);
+    await this.#put({ ...this.#kept, holder: null }, this.#revision).catch(() => undefined);
   }
 }

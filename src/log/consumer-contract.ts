@@ -75,7 +75,10 @@ export interface ConsumerOptions<Out = Uint8Array> {
   /** A record that was not acknowledged for so long, or up to an eighth longer, is delivered again. Default 30,000. */
   readonly ackWaitMs?: number;
   readonly retry?: RetryOptions;
-  /** Where records go that were tried `retry.attempts` times: durably, before the checkpoint moves on. */
+  /**
+   * Where records go that were tried `retry.attempts` times: durably, before the checkpoint moves on. One
+   * that does not fit ends the loop or run with a RangeError that says which `maxRecordBytes` is enough.
+   */
   readonly deadLetter?: DeadLetterLog;
   /** Records for which it returns false are not delivered and count as acknowledged. */
   filter?(record: LogRecord<Out>): boolean;
@@ -171,6 +174,11 @@ export interface ConsumerInfo {
   readonly lag: ConsumerLag | undefined;
   /** Whether a process has it open, as far as its lock file tells. */
   readonly isActive: boolean;
+  /**
+   * Whether its checkpoint is in a {@link CheckpointStore}. Then `nextSeq`, unless it is open here, is
+   * from the mirror of that: up to a second behind, and `seekConsumer` refuses to move it.
+   */
+  readonly hasStore: boolean;
   /** Of a consumer that is open here. */
   readonly inFlight: number | undefined;
   /** Of a consumer that is open here. */

@@ -150,14 +150,14 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
    * Opens a durable consumer: a named reader that remembers what was done. One process at a time has a name open.
    *
    * @throws {TypeError}, {RangeError} for a wrong name or option
-   * @throws SEQLOG_LOCKED, SEQLOG_CHECKPOINT_MISMATCH, SEQLOG_TRIMMED, SEQLOG_DAMAGED, SEQLOG_CLOSED
+   * @throws SEQLOG_LOCKED, SEQLOG_CHECKPOINT_MISMATCH, SEQLOG_CHECKPOINT_ELSEWHERE, SEQLOG_TRIMMED, SEQLOG_DAMAGED, SEQLOG_CLOSED
    */
   consumer(name: string, options?: ConsumerOptions<Out>): Promise<Consumer<Out>>;
   /** Every consumer of this log, by name: where it stands, how far it is behind. @throws SEQLOG_CLOSED */
   consumers(): Promise<ConsumerInfo[]>;
-  /** Sets where a consumer goes on that nobody has open, durably; makes one where there is none. @throws SEQLOG_LOCKED, SEQLOG_TRIMMED; {RangeError} past the end */
+  /** Sets where a consumer goes on that nobody has open, durably; makes one where there is none. @throws SEQLOG_LOCKED, SEQLOG_TRIMMED; SEQLOG_CHECKPOINT_ELSEWHERE for one that has a store; {RangeError} past the end */
   seekConsumer(name: string, position: Position, options?: SeekOptions): Promise<ConsumerSeek>;
-  /** Forgets a consumer that nobody has open; resolves with whether there was one. @throws SEQLOG_LOCKED */
+  /** Forgets a consumer that nobody has open, of one that has a store the mirror alone; resolves with whether there was one. @throws SEQLOG_LOCKED */
   deleteConsumer(name: string): Promise<boolean>;
   /** Counts of what is there. @throws SEQLOG_CLOSED */
   stats(): Promise<LogStats>;

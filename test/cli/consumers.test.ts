@@ -2,7 +2,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { FileLog } from "../../src/index.ts";
+import { type Checkpoint, FileLog } from "../../src/index.ts";
 import { type Outcome, runInProcess } from "./run-in-process.ts";
 import { newLogPath, SeqlogProcess } from "./seqlog-process.ts";
 
@@ -39,9 +39,9 @@ describe("list and show", () => {
     expect(code).toBe(0);
     expect(text.replaceAll(/\d+s/g, "0s")).toBe(
       [
-        "NAME     NEXT  LAG  BYTES  AGE  OPEN  PROBLEM",
-        "billing     4    6  252 B   0s  no",
-        "mail-2     10    0    0 B    -  no",
+        "NAME     NEXT  LAG  BYTES  AGE  OPEN  CHECKPOINT  PROBLEM",
+        "billing     4    6  252 B   0s  no    log",
+        "mail-2     10    0    0 B    -  no    log",
         "",
       ].join("\n"),
     );
@@ -50,6 +50,7 @@ describe("list and show", () => {
       nextSeq: 4,
       lag: { records: 6, bytes: 6 * recordBytes, ms: expect.any(Number) as unknown },
       isActive: false,
+      hasStore: false,
       problem: null,
     };
     const mail = { ...billing, name: "mail-2", nextSeq: 10, lag: { records: 0, bytes: 0, ms: 0 } };
@@ -204,6 +205,54 @@ describe("delete", () => {
   });
 });
 
+describe("of a consumer with a store of its own", () => {
+  /** A log, and in it the mirror of a store that stands at 4. */
+  async function mirrored(): Promise<string> {
+    const location = await logWith({ plain: 1 });
+    const log = await FileLog.open(location);
+    const held: { checkpoint?: Checkpoint } = {};
+    const store = { load: () => held.checkpoint, save: (at: Checkpoint) => void (held.checkpoint = at) };
+    await (await log.consumer("own", { from: 4, store })).close();
+    await log.close();
+    return location;
+  }
+
+  test("list and show say that the log has a mirror", async () => {
+    const location = await mirrored();
+    const { text } = await consumers("list", location);
+    expect(text).toMatch(/^own .* own store \(mirror\)$/m);
+    expect(text).toMatch(/^plain .* log$/m);
+    expect((await consumers("show", location, "own")).text).toMatch(
+      /^kept {5}in a store of its own; the log has a mirror, up to a second behind$/m,
+    );
+    expect(await json("show", location, "own")).toMatchObject({ nextSeq: 4, hasStore: true });
+  });
+
+  test("seek, reset and tail are refused, say where the checkpoint is, and change nothing", async () => {
+    const location = await mirrored();
+    for (const args of [
+      ["consumers", "seek", location, "own", "--to", "9"],
+      ["consumers", "seek", location, "own", "--to", "9", "--dry-run"],
+      ["consumers", "reset", location, "own"],
+      ["tail", location, "--consumer", "own"],
+    ]) {
+      const { code, text, stderr } = await runInProcess(args);
+      expect({ args, code, text }).toEqual({ args, code: 2, text: "" });
+      expect(stderr).toMatch(/the checkpoint of the consumer "own" is in the store of its program/);
+      expect(stderr).toMatch(/Open the consumer with that store: its seek\(position\) moves both/);
+    }
+    expect(await json("show", location, "own")).toMatchObject({ nextSeq: 4 });
+  });
+
+  test("delete says that the store keeps it", async () => {
+    const location = await mirrored();
+    const said = /\(its own store keeps its checkpoint; retention keeps no records for it until it is opened again\)/;
+    expect((await consumers("delete", location, "own")).stderr).toMatch(said);
+    expect((await consumers("delete", location, "own", "--yes")).text).toMatch(said);
+    expect(await json("list", location)).toMatchObject({ consumers: [{ name: "plain" }] });
+  });
+});
+
 test("all work beside a writer; one that is open elsewhere is looked at and not changed (3)", async () => {
   const location = await logWith({ a: 4, b: 1 });
   const writer = new SeqlogProcess(["append", location]);
@@ -260,6 +309,6 @@ test("where ids hold no time there is no age", async () => {
   onTestFinished(() => log.close());
   await log.append("x");
   await log.seekConsumer("a", 0);
-  expect((await consumers("list", location)).text).toMatch(/\na {8}0 {4}1 {3}33 B {4}- {2}no\n$/);
+  expect((await consumers("list", location)).text).toMatch(/\na {8}0 {4}1 {3}33 B {4}- {2}no {4}log\n$/);
   expect(await json("show", location, "a")).toMatchObject({ lag: { records: 1, bytes: 33, ms: null } });
 });

@@ -72,6 +72,13 @@ describe("to the end of the log", () => {
     const again = await runInProcess(["tail", location, "--consumer", "c", "--from", "7"]);
     expect(again).toMatchObject({ code: 0, text: "8\n9\n" });
     expect(again.stderr).toMatch(/^seqlog: note: the consumer c goes on at seq 8, since --from is for a new one/);
+    for (const [option, value] of [
+      ["--since", "1h"],
+      ["-o", "-2"],
+    ] as const) {
+      const { stderr } = await runInProcess(["tail", location, "--consumer", "c", option, value]);
+      expect(stderr).toContain(`goes on at seq 10, since ${option} is for a new one`);
+    }
     expect((await runInProcess(["tail", location, "--consumer", "d", "-o", "-2"])).text).toBe("8\n9\n");
   });
 });

@@ -662,6 +662,18 @@ function mutantsOfConsumers(): Mutant[] {
       edits: [{ file: protectedBy, find: `Math.min(...needed)`, replace: `Math.max(...needed)` }],
     },
     {
+      name: "a store goes back before its mirror does",
+      breaks: 10,
+      edits: [{ file: positionKeeper, find: `if (isBehind(checkpoint, this.#mirrored)) {`, replace: `if (false) {` }],
+    },
+    {
+      name: "a mirror is not marked as one",
+      breaks: 10,
+      edits: [
+        { file: "consumer/checkpoint-slot.ts", find: `isMirror ? mirrorMagic : magic`, replace: `magic ?? mirrorMagic` },
+      ],
+    },
+    {
       name: "retention removes a record within its limit",
       breaks: 10,
       edits: [

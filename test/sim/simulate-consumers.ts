@@ -320,16 +320,17 @@ class ConsumerHistory {
     return process.isWriter || !this.#isWeak;
   }
 
-  /** The file of a consumer with a database may be behind it, never ahead. */
+  /** The file of a consumer with a database may be behind it, never ahead: retention takes the lower of its slots. */
   #isMirrorBehind(): void {
-    const { held, wasSetBack } = this.#store;
-    if (wasSetBack || held === undefined) return;
+    const { held, wasCleared } = this.#store;
     const bytes = this.#disk.readFile(`${consumersDirectory(directory)}/${stored}.ckpt`);
-    for (const { checkpoint } of bytes === undefined ? [] : validSlots(bytes)) {
-      const { generation, nextSeq } = checkpoint;
-      if (generation === held.generation && nextSeq > held.nextSeq)
-        throw new Error(`the file of ${stored} is at ${nextSeq}, its database at ${held.nextSeq}`);
-    }
+    const slots = bytes === undefined ? [] : validSlots(bytes);
+    if (!slots.every(({ isMirror }) => isMirror)) throw new Error(`the file of ${stored} is not marked as a mirror`);
+    if (wasCleared || held === undefined) return;
+    const kept = slots.filter(({ checkpoint }) => checkpoint.generation === held.generation);
+    const lowest = Math.min(...kept.map(({ checkpoint }) => checkpoint.nextSeq));
+    if (kept.length > 0 && lowest > held.nextSeq)
+      throw new Error(`the file of ${stored} is at ${lowest}, its database at ${held.nextSeq}`);
   }
 
   async #open(machine: SimulatedMachine): Promise<Text> {

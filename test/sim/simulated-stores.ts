@@ -9,8 +9,8 @@ export class StoreDown extends Error {}
 /** One row of it, and the effects that were committed with it. */
 export class SimulatedStore {
   held: Checkpoint | undefined;
-  /** Whether it was ever set back by hand. */
-  wasSetBack = false;
+  /** Whether it was ever emptied by hand. */
+  wasCleared = false;
   /** Whether it never fails. */
   isReliable = false;
   /** By generation: the records whose effects were committed. */
@@ -37,7 +37,7 @@ export class SimulatedStore {
           failed();
           throw new StoreDown("the store is down");
         }
-        this.#hold(checkpoint);
+        this.held = checkpoint;
       },
     };
   }
@@ -50,19 +50,12 @@ export class SimulatedStore {
     if (seq <= last) throw new Error(`the effect of record ${seq} was committed after that of ${last}`);
     effects.push(seq);
     this.#effects.set(generation, effects);
-    this.#hold(checkpoint);
+    this.held = checkpoint;
   }
 
   /** Somebody lets it begin anew. */
   clear(): void {
     this.held = undefined;
-    this.wasSetBack = true;
-  }
-
-  #hold(checkpoint: Checkpoint): void {
-    const { held } = this;
-    const isSame = held?.generation === checkpoint.generation;
-    if (isSame && held !== undefined && checkpoint.nextSeq < held.nextSeq) this.wasSetBack = true;
-    this.held = checkpoint;
+    this.wasCleared = true;
   }
 }
