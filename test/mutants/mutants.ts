@@ -670,7 +670,11 @@ function mutantsOfConsumers(): Mutant[] {
       name: "a mirror is not marked as one",
       breaks: 10,
       edits: [
-        { file: "consumer/checkpoint-slot.ts", find: `isMirror ? mirrorMagic : magic`, replace: `magic ?? mirrorMagic` },
+        {
+          file: "consumer/checkpoint-slot.ts",
+          find: `isMirror ? mirrorMagic : magic`,
+          replace: `magic ?? mirrorMagic`,
+        },
       ],
     },
     {
