@@ -271,6 +271,35 @@ describe("the mirror of a store", () => {
       ]);
     }));
 
+  test("is not written any more once the log was closed, whatever the store says later", async () => {
+    const disk = new SimulatedDisk();
+    const machine = disk.boot();
+    let answer: (() => void) | undefined;
+    await must(machine, async () => {
+      const log = await openText(machine);
+      await log.appendBatch(numbers(0, 3));
+      const store = storeOf();
+      let isSlow = false;
+      const load = async (): Promise<Checkpoint | undefined> => {
+        if (isSlow) await new Promise<void>((resolve) => (answer = resolve));
+        return store.held;
+      };
+      const consumer = await log.consumer("billing", { store: { load } });
+      const [first] = await take(consumer, 1);
+      store.held = first?.checkpoint as Checkpoint;
+      isSlow = true;
+      await first?.ack();
+      await pause(machine, 2000);
+      expect(answer).toBeDefined();
+      log.closeSync();
+      const before = disk.log.length;
+      answer?.();
+      await pause(machine, 100);
+      expect(disk.log.slice(before)).toEqual([]);
+    });
+    expect(machine.openFiles).toBe(0);
+  });
+
   test("does not hold a consumer whose store was emptied, to begin anew", () =>
     simulate(6, async (log) => {
       const consumer = await log.consumer("billing", { store: storeOf() });

@@ -159,7 +159,11 @@ export class PositionKeeper {
 
   #mirrorNow(checkpoint: Checkpoint): Promise<void> {
     this.#mirrored = checkpoint;
-    const written = this.#mirrorWrites.then(() => this.#file.write(checkpoint));
+    const written = this.#mirrorWrites.then(() => {
+      // The name may be another's by now.
+      if (this.#isStopped) throw closedError(this.#log.view.location);
+      return this.#file.write(checkpoint);
+    });
     this.#mirrorWrites = written.catch(() => undefined);
     return written;
   }

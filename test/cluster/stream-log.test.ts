@@ -3,7 +3,15 @@ import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { type NatsConnection, connect, headers } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
-import { type Log, type NatsOpenOptions, SeqlogError, openLog, readDeadLetter, text } from "../../src/index.ts";
+import {
+  type Checkpoint,
+  type Log,
+  type NatsOpenOptions,
+  SeqlogError,
+  openLog,
+  readDeadLetter,
+  text,
+} from "../../src/index.ts";
 import { natsServer, onlyWith } from "../machine/needs.ts";
 
 let cluster: NatsCluster;
@@ -269,6 +277,34 @@ describe("a consumer", () => {
       const reader = await open(name, { readOnly: true });
       expect(await reader.consumers()).toMatchObject([{ name: "billing", nextSeq: 1, isActive: false }]);
       await reader.close();
+    }),
+  );
+
+  test(
+    "with a store of its own is moved by that alone, and told of as a mirror",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const log = await open(name);
+      await log.appendBatch(["a", "b", "c"]);
+      let held: Checkpoint | undefined;
+      const store = { load: () => held, save: (checkpoint: Checkpoint) => void (held = checkpoint) };
+      const consumer = await log.consumer("billing", { store, from: 1 });
+      await consumer.seek(2);
+      await consumer.close();
+      expect(await log.consumers()).toMatchObject([{ name: "billing", nextSeq: 2, hasStore: true, isActive: false }]);
+      const elsewhere = { code: "SEQLOG_CHECKPOINT_ELSEWHERE", facts: { keptIn: "store", checkpoint: { nextSeq: 2 } } };
+      expect(await refusal(log.seekConsumer("billing", 0))).toMatchObject(elsewhere);
+      expect(await refusal(log.consumer("billing"))).toMatchObject(elsewhere);
+      const again = await log.consumer("billing", { store });
+      expect(again.nextSeq).toBe(2);
+      await again.close();
+      await log.seekConsumer("plain", 1);
+      const empty = { load: () => undefined };
+      expect(await refusal(log.consumer("plain", { store: empty }))).toMatchObject({
+        code: "SEQLOG_CHECKPOINT_ELSEWHERE",
+        facts: { keptIn: "log", checkpoint: { nextSeq: 1 } },
+      });
+      await log.close();
     }),
   );
 
