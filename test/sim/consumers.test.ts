@@ -1,6 +1,7 @@
 /** A fixed slice of simulated histories of consumers; `npm run test:sim -- --consumers` runs more of them, or one again. */
 import { expect, test } from "vitest";
-import { emptyConsumerTally, simulateConsumers } from "./simulate-consumers.ts";
+import { emptyConsumerTally } from "./consumer-tally.ts";
+import { simulateConsumers } from "./simulate-consumers.ts";
 import { addTally } from "./tally.ts";
 
 const histories = 500;

@@ -12,7 +12,8 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { type ConsumerTally, emptyConsumerTally, simulateConsumers } from "./simulate-consumers.ts";
+import { type ConsumerTally, emptyConsumerTally } from "./consumer-tally.ts";
+import { simulateConsumers } from "./simulate-consumers.ts";
 import { simulateFile } from "./simulate-file.ts";
 import { simulate } from "./simulate.ts";
 import { type Counts, addTally, emptyTally } from "./tally.ts";
