@@ -323,6 +323,24 @@ describe("the mirror of a store", () => {
       expect((await log.consumer("billing", { store })).nextSeq).toBe(3);
     }));
 
+  test("damage of the file does not matter beside a store that holds a checkpoint, and does beside an empty one", () =>
+    simulate(6, async (log, _, disk) => {
+      const store = storeOf();
+      const damage = (): void => disk.flipBit(`${directory}/consumers/billing.ckpt`, 40, 0);
+      await (await log.consumer("billing", { store, from: 3 })).close();
+      damage();
+      const again = await log.consumer("billing", { store });
+      expect(again.nextSeq).toBe(3);
+      await again.close();
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 3, hasStore: true, problem: undefined });
+      damage();
+      expect(await errorOf(log.consumer("billing", { store: storeOf(), from: "end" }))).toMatchObject({
+        code: "SEQLOG_DAMAGED",
+      });
+      await log.deleteConsumer("billing");
+      expect((await log.consumer("billing", { store: storeOf(), from: 2 })).nextSeq).toBe(2);
+    }));
+
   test("a checkpoint of another log in a store is mended there, and the error says so", () =>
     simulate(2, async (log) => {
       const store = storeOf();

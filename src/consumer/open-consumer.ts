@@ -33,8 +33,11 @@ export async function openConsumer<Out>(
   try {
     const mark = new DurableMark(log);
     await view.refresh();
-    const stored = await storedIn(log, paths, settings);
+    const { stored, damage } = await storedIn(log, paths);
+    if (damage !== undefined && settings.store === undefined) throw damage;
     const kept = await checkpointThatCounts(view.location, name, settings, stored);
+    // Nobody can say any more whether that was a mirror, or a checkpoint that an empty store knows nothing of.
+    if (damage !== undefined && kept === undefined) throw damage;
     const checkpoint = kept ?? (await firstCheckpoint(log, settings, mark));
     // A writer whose last write failed does not know how far others see its log: it says that instead.
     if (checkpoint.nextSeq > view.nextSeq) await log.flush?.();
@@ -62,16 +65,15 @@ export async function openConsumer<Out>(
   }
 }
 
-/** What the file says. With a store it is only a mirror, so that it may be damaged. */
+/** What the file says; with a store it may be only a mirror, so that its damage need not matter. */
 async function storedIn(
   { machine }: ConsumedDirectory<unknown>,
   paths: ConsumerPaths,
-  { store }: ConsumerSettings<never>,
-): Promise<StoredCheckpoint | undefined> {
+): Promise<{ readonly stored?: StoredCheckpoint | undefined; readonly damage?: SeqlogError }> {
   try {
-    return await run(readCheckpoint(machine.storage, paths));
+    return { stored: await run(readCheckpoint(machine.storage, paths)) };
   } catch (error) {
-    if (store !== undefined && SeqlogError.is(error, "SEQLOG_DAMAGED")) return undefined;
+    if (SeqlogError.is(error, "SEQLOG_DAMAGED")) return { damage: error };
     throw error;
   }
 }

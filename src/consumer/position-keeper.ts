@@ -137,6 +137,7 @@ export class PositionKeeper {
     const checkpoint = this.#host.position();
     if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
     if (this.#store === undefined) return await this.#file.write(checkpoint);
+    // A crash between the two leaves the mirror behind, never ahead.
     if (isBehind(checkpoint, this.#mirrored)) {
       this.#held = checkpoint;
       await this.#mirrorNow(checkpoint);
