@@ -22,11 +22,11 @@ export type {
   SyncMessage,
 } from "./diagnostics.ts";
 
-export { FileLog, type FileLogStats, type TrimOptions } from "./log/file-log.ts";
+export { FileLog } from "./log/file-log.ts";
 export type { FileOpenOptions, OpenOptions } from "./log/file-open-options.ts";
 export type { DirectoryRecovery } from "./log/open-directory.ts";
 export type { HeldBack, Protector, Retention, RetentionStats } from "./log/retention.ts";
-export type { Durability, TrimResult } from "./log/directory-writer.ts";
+export type { Durability } from "./log/directory-writer.ts";
 export type {
   Appended,
   AppendBatchOptions,
@@ -37,6 +37,8 @@ export type {
   Log,
   LogCapabilities,
   LogStats,
+  TrimOptions,
+  TrimResult,
 } from "./log/log.ts";
 export type {
   Checkpoint,

@@ -1,4 +1,4 @@
-/** `seqlog trim`: remove old records from the front of a directory log. */
+/** `seqlog trim`: remove old records from the front of a log. */
 import type { Command } from "commander";
 import { FileLog, type LogStats, type Position } from "../index.ts";
 import type { HeldBack } from "../log/retention.ts";
@@ -29,8 +29,9 @@ export interface Trimmed {
 
 const help = `
 Of a directory only whole segments go, from the front, as far as all their records are before the position; never the
-segment that is being written. So records before it may be left, and a log of one segment keeps all. The
-seqs of what is left do not change. There is no way back: \`seqlog export\` keeps a copy.
+segment that is being written. So records before it may be left, and a log of one segment keeps all. Of a log on
+servers exactly the records before it go. The seqs of what is left do not change. There is no way back:
+\`seqlog export\` keeps a copy.
 
 What a named consumer has not acknowledged stays, and the command says for whom; with --force it goes.
 
@@ -45,7 +46,7 @@ Examples:
 /** Defines `trim`. */
 export function defineTrim(command: Command, context: CliContext): void {
   command
-    .description("Remove records from the front, in whole segments.")
+    .description("Remove records from the front.")
     .argument("<LOG>", noFileArgumentHelp)
     .requiredOption("--before <position>", `keep this record and those after it: ${positionHelp}`, parsePosition)
     .option("--force", "remove also what consumers have not acknowledged")
@@ -61,9 +62,6 @@ async function trim(location: string, options: Options, { stdout }: CliContext):
     throw new UsageError(`${location} is a single file, which has no segments to remove; see \`seqlog reset\``);
   }
   const { before: position, dryRun = false, force = false } = options;
-  if (kind === "stream" && force) {
-    throw new UsageError("--force is for directory logs: consumers hold nothing back in a log on servers");
-  }
   const [look, act] = kind === "stream" ? [trimmableStream, removeFromStream] : [trimmable, remove];
   const { before, after, heldBack = none } = await (dryRun ? look : act)(location, position, force);
   // Servers have files of their own.

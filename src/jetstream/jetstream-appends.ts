@@ -30,11 +30,15 @@ export class JetStreamAppends<In> {
   readonly #maxPendingBytes: number;
   readonly #maxRecordBytes: number;
   readonly #ids: IdSource;
+  readonly #onAppended: (bytes: number) => void;
   #inFlight = new Map<string, Keyed>();
   readonly #scratch = new Uint8Array(idLength);
   #rooms: (() => void)[] = [];
 
-  /** @param notBefore the time of the last record's id */
+  /**
+   * @param notBefore the time of the last record's id
+   * @param onAppended told of each record that the server took, and its bytes
+   */
   constructor(
     view: StreamView,
     lane: AppendLane,
@@ -42,7 +46,9 @@ export class JetStreamAppends<In> {
     { maxPendingBytes, maxRecordBytes }: Pick<StreamLogSettings, "maxPendingBytes" | "maxRecordBytes">,
     { random, clock }: Pick<Machine, "random" | "clock">,
     notBefore: number,
+    onAppended: (bytes: number) => void,
   ) {
+    this.#onAppended = onAppended;
     this.#view = view;
     this.#lane = lane;
     this.#codec = codec;
@@ -95,6 +101,7 @@ export class JetStreamAppends<In> {
     }
     this.#checkRoom(encoded.reduce((sum, { length }) => sum + length, 0));
     return await new Promise((resolve, reject) => {
+      const onAppended = this.#onAppended;
       const state = { first: -1, left: encoded.length, isOver: false };
       const items = encoded.map((bytes, i): LaneItem => {
         const id = this.#newId();
@@ -107,6 +114,7 @@ export class JetStreamAppends<In> {
             return state.isOver;
           },
           settled(seq) {
+            onAppended(bytes.length);
             if (i === 0) state.first = seq;
             if (--state.left === 0) resolve({ first: asSeq(state.first), last: asSeq(seq), count: encoded.length });
           },
@@ -157,6 +165,7 @@ export class JetStreamAppends<In> {
           expectedSeq,
           isOver: false,
           settled: (seq, isDuplicate) => {
+            if (!isDuplicate) this.#onAppended(data.length);
             // Without a key a duplicate is this very record, whose acknowledgement was lost.
             if (isDuplicate && messageId !== undefined) resolve(this.#duplicate(seq, id, data));
             else resolve(appended(seq, id, false));
@@ -169,8 +178,12 @@ export class JetStreamAppends<In> {
 
   /** The record that the server knows by the key: perhaps this one, whose acknowledgement was lost. */
   async #duplicate(seq: number, id: string, data: Uint8Array): Promise<Appended> {
-    const run = await this.#view.get(seq);
     const { location } = this.#view;
+    const run = await this.#view.get(seq).catch((error: unknown) => {
+      if (!SeqlogError.is(error, "SEQLOG_TRIMMED")) throw error;
+      const message = `${location}: the key belongs to record ${seq}, which was removed meanwhile; nothing was appended now`;
+      throw new SeqlogError("SEQLOG_TRIMMED", message, error.facts);
+    });
     if (run === undefined) {
       const reason = `record ${seq}, which the key belongs to, was deleted`;
       throw new SeqlogError("SEQLOG_UNSUPPORTED", `${location}: ${reason}. Nothing was appended`, {

@@ -13,6 +13,8 @@ import type {
   Log,
   LogCapabilities,
   LogStats,
+  TrimOptions,
+  TrimResult,
 } from "../log/log.ts";
 import { type Seq, type SeqLike, asSeq, checkSeq } from "../numbers.ts";
 import { type Decode, LogRecord, RecordBatch, type Run } from "../segment/log-record.ts";
@@ -31,6 +33,7 @@ import { StreamConsumers } from "./stream-consumers.ts";
 import { readStreamBackward, readStreamForward } from "./stream-reader.ts";
 import { defaultKeyWindowMs, streamIdentity, streamSettings } from "./stream-settings.ts";
 import { StreamState } from "./stream-state.ts";
+import { StreamTrims, withoutTimes } from "./stream-trims.ts";
 import { StreamView, infoOf, notFound, timeIn } from "./stream-view.ts";
 
 /** Read at once, unless a caller of `readBatches` says otherwise or one record is larger. */
@@ -54,6 +57,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
   readonly #lane: AppendLane | undefined;
   readonly #appends: JetStreamAppends<In> | undefined;
   readonly #consumers: StreamConsumers<Out>;
+  readonly #trims: StreamTrims;
   readonly #config: StreamConfigOf;
   #closing: Promise<void> | undefined;
 
@@ -69,9 +73,12 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     this.#config = config;
     this.#decode = decoderOf(codec);
     this.#consumers = new StreamConsumers(nodeMachine, view, this.#decode, state);
+    this.#trims = new StreamTrims(view, settings.retention, () => this.#consumers.furthestBehind());
     if (settings.readOnly) return;
     this.#lane = new AppendLane(view, settings.patienceMs, config.replicas);
-    this.#appends = new JetStreamAppends(view, this.#lane, codec, settings, nodeMachine, lastMs);
+    this.#appends = new JetStreamAppends(view, this.#lane, codec, settings, nodeMachine, lastMs, (bytes) =>
+      this.#trims.appended(bytes),
+    );
   }
 
   get firstSeq(): Seq {
@@ -185,22 +192,18 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     this.#checkOpen();
     await this.#view.refresh();
     const { records, bytes } = this.#view;
-    return { firstSeq: this.firstSeq, nextSeq: this.nextSeq, records, bytes, segments: 1 };
+    const stats = { firstSeq: this.firstSeq, nextSeq: this.nextSeq, records, bytes, segments: 1 };
+    const retention = this.#appends === undefined ? undefined : await this.#trims.stats();
+    return retention === undefined ? stats : { ...stats, retention };
   }
 
-  /** Removes exactly the records before the position. */
-  async trim({ before }: { readonly before: Position }): Promise<{ readonly removed: number }> {
+  /**
+   * Removes exactly the records before the position, or those beyond the limits of `retention`. What
+   * a protected consumer has not acknowledged stays, unless with `force`.
+   */
+  async trim(options?: TrimOptions): Promise<TrimResult> {
     this.#writer();
-    const view = this.#view;
-    await view.refresh();
-    const seq = Math.min(await view.resolve(before, "before"), view.nextSeq);
-    if (seq <= view.firstSeq) return { removed: 0 };
-    const { manager, location } = this.#connection;
-    const { purged } = await this.#connection.ask("trim", () =>
-      manager.streams.purge(location.stream, { seq: seq + 1 }),
-    );
-    await view.refresh();
-    return { removed: purged };
+    return await this.#trims.trim(options);
   }
 
   /**
@@ -214,11 +217,14 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    return (this.#lane as AppendLane).barrier(async () => {
-      const info = await replaceStream(this.#connection, this.#state, this.#config, this.#view.generation + 1);
-      this.#view.learn(info);
-      this.#lane?.begunAnew();
-    });
+    // No trim that was thought of for the old stream may reach the new one.
+    const replace = (): Promise<void> =>
+      this.#trims.alone(async () => {
+        const info = await replaceStream(this.#connection, this.#state, this.#config, this.#view.generation + 1);
+        this.#view.learn(info);
+        this.#lane?.begunAnew();
+      });
+    return (this.#lane as AppendLane).barrier(replace);
   }
 
   close(): Promise<void> {
@@ -231,6 +237,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
       await this.#consumers.close();
     } finally {
       await this.#lane?.drained();
+      this.#trims.close();
       this.#view.close();
       this.#lane?.close();
       await this.#connection.close();
@@ -335,6 +342,9 @@ async function open(
   if (!settings.readOnly && view.codec === null && codec !== undefined)
     await keepCodec(connection, view, info, codec.name);
   const last = view.nextSeq > view.firstSeq && !settings.readOnly ? await view.get(view.nextSeq - 1) : undefined;
+  if (settings.retention?.maxAgeMs !== undefined && last !== undefined && Number.isNaN(timeIn(last, 0))) {
+    throw withoutTimes(view.location, view.nextSeq - 1);
+  }
   return {
     connection,
     view,

@@ -26,7 +26,7 @@ describe("the options of a log on JetStream", () => {
     expect(() => checkedNatsOptions(options as NatsOpenOptions)).toThrow(kind);
   });
 
-  test.each(["segmentBytes", "durability", "retention", "lock", "ids"])(
+  test.each(["segmentBytes", "durability", "writes", "lock", "ids"])(
     "%s is of a directory log: refused, not ignored",
     (name) => {
       expect(() => checkedNatsOptions({ [name]: 1 })).toThrow(new RegExp(`^${name} is an option of a directory log`));

@@ -2,6 +2,7 @@
 import { maxDataLength } from "../format/record.ts";
 import { checkLimit, defaultMaxPendingBytes } from "../segment/log-writer.ts";
 import type { OpenOptions } from "../log/file-open-options.ts";
+import { type Retention, checkedRetention } from "../log/retention.ts";
 import { defaultKeyWindowMs } from "./stream-settings.ts";
 
 /** Options of opening a log on NATS JetStream. */
@@ -49,6 +50,7 @@ export interface StreamLogSettings {
   readonly patienceMs: number;
   readonly maxPendingBytes: number;
   readonly maxRecordBytes: number;
+  readonly retention: Retention | undefined;
   readonly create: boolean;
   readonly readOnly: boolean;
 }
@@ -84,10 +86,11 @@ export function checkedNatsOptions(options: NatsOpenOptions): StreamLogSettings 
       Number.MAX_SAFE_INTEGER,
     ),
     maxRecordBytes: checkLimit(options.maxRecordBytes, maxDataLength, "maxRecordBytes", 0, maxDataLength),
+    retention: checkedRetention(options.retention),
     create,
     readOnly,
   };
 }
 
 /** What would be ignored, and must not be. */
-const fileOnly = ["segmentBytes", "durability", "writes", "lockTimeoutMs", "lock", "ids", "retention", "machine"];
+const fileOnly = ["segmentBytes", "durability", "writes", "lockTimeoutMs", "lock", "ids", "machine"];

@@ -20,6 +20,7 @@ import { checkpointThatCounts, firstCheckpoint } from "../consumer/open-consumer
 import { seekPlace } from "../consumer/seek-place.ts";
 import { SeqlogError } from "../errors.ts";
 import type { Checkpoint, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
+import type { Protector } from "../log/retention.ts";
 import { asSeq } from "../numbers.ts";
 import type { Decode } from "../segment/log-record.ts";
 import type { Position } from "../segment/positions.ts";
@@ -167,6 +168,28 @@ export class StreamConsumers<Out> {
       lag: isThere ? await view.lag(checkpoint.nextSeq) : undefined,
       problem: isThere ? undefined : `the records up to ${view.firstSeq} were removed`,
     };
+  }
+
+  /** The one that is furthest behind in this log; undefined when none needs anything of it. One that cannot be read needs all. */
+  async furthestBehind(): Promise<Protector | undefined> {
+    let lowest: Protector | undefined;
+    for (const name of await this.#state.names(prefix)) {
+      const found = await this.#neededBy(name);
+      if (found !== undefined && found.nextSeq < (lowest?.nextSeq ?? Infinity)) lowest = found;
+    }
+    return lowest;
+  }
+
+  async #neededBy(consumer: string): Promise<Protector | undefined> {
+    let kept: KeptConsumer | undefined;
+    try {
+      ({ value: kept } = await this.#read(consumer));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      return { consumer, nextSeq: 0, problem: "what is kept of it is no JSON" };
+    }
+    if (kept === undefined || foreignness(kept.checkpoint, this.#log.view) !== undefined) return undefined;
+    return { consumer, nextSeq: kept.checkpoint.nextSeq };
   }
 
   /** @throws as `Log.seekConsumer` */

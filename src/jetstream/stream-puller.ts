@@ -13,7 +13,7 @@ import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
 import { type Msg, type Subscription, createInbox, nanos } from "@nats-io/transport-node";
 import { errorCode, isCode } from "./server-errors.ts";
 import type { StreamConnection } from "./stream-connection.ts";
-import { type StreamRecord, checkedRecord } from "./stream-run.ts";
+import { type MessageHeaders, type StreamRecord, checkedRecord } from "./stream-run.ts";
 
 /** Messages in one request. */
 const mostMessages = 1000;
@@ -24,7 +24,18 @@ const waitMs = 30_000;
 /** Without a message or heartbeat for so long the server's consumer is taken to be gone. */
 const silenceMs = 6000;
 
-export class StreamPuller {
+/** What is pulled of each message, and made of it. */
+export interface Pulled<T extends { readonly seq: number }> {
+  /** Whether its data stays at the server. */
+  readonly headersOnly: boolean;
+  /** What it throws is told when what came before was taken. */
+  read(location: string, seq: number, headers: MessageHeaders | undefined, data: Uint8Array): T;
+}
+
+/** Records as they were appended, checked. */
+export const wholeRecords: Pulled<StreamRecord> = { headersOnly: false, read: checkedRecord };
+
+export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
   readonly #connection: StreamConnection;
   readonly #isLive: boolean;
   readonly #maxBytes: number;
@@ -32,7 +43,8 @@ export class StreamPuller {
   readonly #subscription: Subscription;
   readonly #inbox: string;
   readonly #ignoreLoss: () => void;
-  #records: StreamRecord[] = [];
+  readonly #pulled: Pulled<T>;
+  #records: T[] = [];
   /** What a message was not: told when the records before it were taken. */
   #failure: Error | undefined;
   #delivered = 0;
@@ -48,8 +60,10 @@ export class StreamPuller {
     consumer: string,
     isLive: boolean,
     maxBytes: number,
+    pulled: Pulled<T>,
     isAtEnd: boolean,
   ) {
+    this.#pulled = pulled;
     this.#connection = connection;
     this.#consumer = consumer;
     this.#isLive = isLive;
@@ -65,12 +79,13 @@ export class StreamPuller {
   }
 
   /** Begins with record `from`, or the first one after it; undefined when the stream is not there now. */
-  static async open(
+  static async open<T extends { readonly seq: number }>(
     connection: StreamConnection,
     from: number,
     isLive: boolean,
     maxBytes: number,
-  ): Promise<StreamPuller | undefined> {
+    pulled: Pulled<T>,
+  ): Promise<StreamPuller<T> | undefined> {
     const { stream } = connection.location;
     const info = await connection.ask("read", async () => {
       try {
@@ -78,6 +93,7 @@ export class StreamPuller {
           ack_policy: AckPolicy.None,
           deliver_policy: DeliverPolicy.StartSequence,
           opt_start_seq: from + 1,
+          headers_only: pulled.headersOnly,
           mem_storage: true,
           num_replicas: 1,
           inactive_threshold: nanos(60_000),
@@ -88,7 +104,7 @@ export class StreamPuller {
       }
     });
     if (info === undefined) return undefined;
-    return new StreamPuller(connection, info.name, isLive, maxBytes, info.num_pending === 0);
+    return new StreamPuller(connection, info.name, isLive, maxBytes, pulled, info.num_pending === 0);
   }
 
   /** Whether it got less than it should, so that another has to be begun. */
@@ -100,7 +116,7 @@ export class StreamPuller {
    * The next records, as soon as there are any; none when the stream ended (unless it is read live),
    * when the puller broke, or when `nudge` was called.
    */
-  async take(): Promise<readonly StreamRecord[]> {
+  async take(): Promise<readonly T[]> {
     if (this.#records.length === 0 && this.#failure !== undefined) throw this.#failure;
     if (this.#records.length === 0 && !this.#isBroken && !(this.#isAtEnd && !this.#isLive)) {
       this.#ask();
@@ -160,7 +176,7 @@ export class StreamPuller {
     this.#asked--;
     this.#isAtEnd = place.pending === 0;
     try {
-      this.#records.push(checkedRecord(this.#connection.location.shown, place.seq, headers, message.data));
+      this.#records.push(this.#pulled.read(this.#connection.location.shown, place.seq, headers, message.data));
     } catch (error) {
       this.#failure = error as Error;
     }

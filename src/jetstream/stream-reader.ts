@@ -1,7 +1,7 @@
 /** Reads a range of a stream in runs, forward, live or backward, over elections, restarts and network cuts. */
 import type { Run } from "../segment/log-record.ts";
 import { type Range, closedError, resetError, trimmedError } from "../segment/read-range.ts";
-import { StreamPuller } from "./stream-puller.ts";
+import { StreamPuller, wholeRecords } from "./stream-puller.ts";
 import { type StreamRecord, runsOf } from "./stream-run.ts";
 import type { StreamView } from "./stream-view.ts";
 
@@ -90,7 +90,7 @@ async function begin(
   maxBytes: number,
 ): Promise<StreamPuller | undefined> {
   await view.refresh();
-  return await StreamPuller.open(view.connection, next, isLive, maxBytes);
+  return await StreamPuller.open(view.connection, next, isLive, maxBytes, wholeRecords);
 }
 
 /** Whether a record that did not come was deleted between others; else it was removed from the front. */

@@ -2,7 +2,7 @@
 import { SeqlogError } from "../errors.ts";
 import { crc32 } from "../format/crc32.ts";
 import { headerAt, headerLength, writeHeader } from "../format/record.ts";
-import { isRecordId, parseId } from "../format/uuid.ts";
+import { isRecordId, millisecondsOfId, parseId } from "../format/uuid.ts";
 import { asOffset, asSeq } from "../numbers.ts";
 import type { Run } from "../segment/log-record.ts";
 import { chunkOf } from "../segment/verify-chunk.ts";
@@ -17,7 +17,7 @@ export interface StreamRecord {
 }
 
 /** What is asked of a message's headers. */
-interface Headers {
+export interface MessageHeaders extends Iterable<[string, string[]]> {
   get(name: string): string;
 }
 
@@ -28,7 +28,7 @@ interface Headers {
 export function checkedRecord(
   location: string,
   seq: number,
-  headers: Headers | undefined,
+  headers: Pick<MessageHeaders, "get"> | undefined,
   data: Uint8Array,
 ): StreamRecord {
   const told = headers?.get(header.crc) ?? "";
@@ -40,18 +40,25 @@ export function checkedRecord(
   if (crcText(crc) !== told) {
     throw damaged(location, seq, `the CRC-32 of its data is ${crcText(crc)}, and its header says ${told}`);
   }
-  const id = idOf(name);
-  if (id === undefined) throw damaged(location, seq, `its Seqlog-Id is not the UUID of a record: ${name}`);
-  return { seq, id, crc, data };
+  return { seq, id: idOf(location, seq, name), crc, data };
 }
 
-function idOf(text: string): Uint8Array | undefined {
+/**
+ * The time in the id that a message's headers name; NaN in an id of version 4.
+ * @throws SEQLOG_DAMAGED
+ */
+export function timeInHeaders(location: string, seq: number, headers: MessageHeaders | undefined): number {
+  return millisecondsOfId(idOf(location, seq, headers?.get(header.id) ?? ""), 0);
+}
+
+function idOf(location: string, seq: number, text: string): Uint8Array {
   try {
     const id = parseId(text);
-    return isRecordId(id, 0) ? id : undefined;
+    if (isRecordId(id, 0)) return id;
   } catch {
-    return undefined;
+    // Said below.
   }
+  throw damaged(location, seq, `its Seqlog-Id is not the UUID of a record: ${text || "(none)"}`);
 }
 
 function damaged(location: string, seq: number, reason: string): SeqlogError<"SEQLOG_DAMAGED"> {

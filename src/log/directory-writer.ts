@@ -24,7 +24,8 @@ import { KeyedAppends } from "./keyed-appends.ts";
 import type { KeyLimits } from "./key-window.ts";
 import { type Manifest, firstWindow, isBeforeCommit, storeManifest } from "./manifest.ts";
 import { type Recovered, type SealedSegment, createSegment } from "./recover-directory.ts";
-import { type HeldBack, type Retention, RetentionKeeper } from "./retention.ts";
+import type { TrimResult } from "./log.ts";
+import { type Retention, RetentionKeeper } from "./retention.ts";
 import { type CachedSegment, SegmentCache } from "./segment-cache.ts";
 import { type SegmentName, indexPath, listDirectory, logPath, seedOf } from "./segment-files.ts";
 import { WriterDiagnostics } from "./writer-diagnostics.ts";
@@ -45,14 +46,6 @@ export interface WriterSettings extends CommitSettings {
   readonly codec: string | undefined;
   readonly keyWindow: KeyLimits;
   readonly retention: Retention | undefined;
-}
-
-/** What a trim did. */
-export interface TrimResult {
-  /** How many records went. */
-  readonly removed: number;
-  /** What would have gone too, had no consumer needed it; left out when there is nothing. */
-  readonly heldBack?: HeldBack;
 }
 
 /** The writer of one directory. */

@@ -16,7 +16,7 @@ import { Appending } from "./appending.ts";
 import { type Codec, decoderOf } from "./codec.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
 import { copyLog } from "./copy-log.ts";
-import { DirectoryWriter, type TrimResult } from "./directory-writer.ts";
+import { DirectoryWriter } from "./directory-writer.ts";
 import { type AnyOpenOptions, type FileOpenOptions, checkedSettings } from "./file-open-options.ts";
 import type { Follower } from "./follower.ts";
 import type {
@@ -28,6 +28,8 @@ import type {
   Log,
   LogCapabilities,
   LogStats,
+  TrimOptions,
+  TrimResult,
 } from "./log.ts";
 import {
   type DirectoryRecovery,
@@ -36,21 +38,7 @@ import {
   openToWrite,
   openToWriteSync,
 } from "./open-directory.ts";
-import { type RetentionStats, protectWith } from "./retention.ts";
-
-/** Counts of a directory log. */
-export interface FileLogStats extends LogStats {
-  /** There when the log was opened with `retention`. */
-  readonly retention?: RetentionStats;
-}
-
-/** Options of `trim`. */
-export interface TrimOptions {
-  /** The first record to keep. Left out: what the log's retention keeps. */
-  readonly before?: Position;
-  /** Remove also what a protected consumer has not acknowledged. Default false. */
-  readonly force?: boolean;
-}
+import { protectWith } from "./retention.ts";
 
 type WithCodec<I, O> = { readonly codec: Codec<I, O> };
 type WithoutCodec = { readonly codec?: undefined };
@@ -335,7 +323,7 @@ export class FileLog<In = Uint8Array | string, Out = DataOut<In>> implements Log
   }
 
   /** Counts of what is there; with `retention`, also what it cannot remove. */
-  async stats(): Promise<FileLogStats> {
+  async stats(): Promise<LogStats> {
     if (this.#closing !== undefined || this.#view.isClosed) throw closedError(this.location);
     await this.#view.refresh();
     const { segments } = this.#view;

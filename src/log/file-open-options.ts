@@ -23,6 +23,8 @@ export interface OpenOptions {
    * of each append that is not awaited costs some 700 bytes more, which are not counted.
    */
   readonly maxPendingBytes?: number;
+  /** What the log need not keep. Default: everything stays until `trim`. */
+  readonly retention?: Retention;
 }
 
 /** Options of opening a directory log. */
@@ -53,8 +55,6 @@ export interface FileOpenOptions extends OpenOptions {
    * to 20 MB once keys are used.
    */
   readonly keyWindow?: { readonly ms?: number; readonly records?: number };
-  /** What the log need not keep. Default: everything stays until `trim`. */
-  readonly retention?: Retention;
   /** The machine to work on; for tests. */
   readonly machine?: Machine;
 }

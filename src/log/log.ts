@@ -9,6 +9,7 @@ import type { Offset, Seq, SeqLike } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
+import type { HeldBack, RetentionStats } from "./retention.ts";
 
 /** What an append resolves to. */
 export interface Appended {
@@ -86,6 +87,24 @@ export interface LogStats {
   /** Bytes of the records, headers included. */
   readonly bytes: number;
   readonly segments: number;
+  /** There when the log was opened for writing with `retention`. */
+  readonly retention?: RetentionStats;
+}
+
+/** Options of `trim`. */
+export interface TrimOptions {
+  /** The first record to keep. Left out: what the log's retention keeps. */
+  readonly before?: Position;
+  /** Remove also what a protected consumer has not acknowledged. Default false. */
+  readonly force?: boolean;
+}
+
+/** What a trim did. */
+export interface TrimResult {
+  /** How many records went. */
+  readonly removed: number;
+  /** What would have gone too, had no consumer needed it; left out when there is nothing. */
+  readonly heldBack?: HeldBack;
 }
 
 /** What a log gives back of what it takes, unless a codec says otherwise: bytes for bytes or text, else the same. */
@@ -163,11 +182,14 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   stats(): Promise<LogStats>;
   /**
    * Removes records from the front, none at or after a position: as many as the log can without
-   * taking its storage apart (a directory log only whole segments). Resolves with how many went.
+   * taking its storage apart (a directory log only whole segments). Without `before` it removes what
+   * the `retention` of the log lets go. Resolves with how many went, and what protected consumers held
+   * back of them; with `force` they hold back nothing.
    *
+   * @throws {TypeError} without `before`, when the log was opened with no limit of retention
    * @throws SEQLOG_READ_ONLY, SEQLOG_CLOSED
    */
-  trim(options: { readonly before: Position }): Promise<{ readonly removed: number }>;
+  trim(options?: TrimOptions): Promise<TrimResult>;
   /**
    * Removes all records: the next one gets seq 0 of a new generation. Appends made before are
    * acknowledged, and removed; appends made after belong to the new generation. Live reads end with

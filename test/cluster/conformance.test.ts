@@ -33,6 +33,7 @@ describe.concurrent.each([1, 3])("%i replicas", (replicas) => {
       open: (name, options) => openLog(at(name), { ...options, nats: { replicas, maxRecordBytes } }),
       openWithCodec: <In, Out>(name: string, codec: Codec<In, Out>): Promise<Log<In, Out>> =>
         openLog(at(name), { nats: { replicas, maxRecordBytes }, codec }),
+      openRetaining: (name, retention) => openLog(at(name), { retention, nats: { replicas, maxRecordBytes } }),
       openReader: (name) => openLog(at(name), { readOnly: true }),
       async destroy(name) {
         for await (const { config } of manager.streams.list()) {

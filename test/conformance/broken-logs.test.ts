@@ -27,6 +27,10 @@ function breaking(members: (log: Log) => object): Driven {
         const log = await target.open(name, options);
         return override(log, members(log));
       },
+      async openRetaining(name, retention) {
+        const log = (await target.openRetaining?.(name, retention)) as Log;
+        return override(log, members(log));
+      },
       async openWithCodec(name, codec) {
         const log = await target.openWithCodec(name, codec);
         return override(log, members(log as unknown as Log));

@@ -361,6 +361,51 @@ export const breaks: readonly Break[] = [
     }),
   },
   {
+    name: "retention keeps too few records",
+    case: "retention: as many records as maxRecords are kept",
+    says: "what lies within maxRecords stays",
+    members: (log) => ({ trim: () => log.trim({ before: log.nextSeq - 50 }) }),
+  },
+  {
+    name: "retention keeps all",
+    case: "retention: as many records as maxRecords are kept",
+    says: "what lies far beyond maxRecords goes",
+    members: (log) => ({
+      trim: async () => ({ removed: 0 }),
+      stats: async () => ({ ...(await log.stats()), records: log.nextSeq }),
+    }),
+  },
+  {
+    name: "retention counts no bytes",
+    case: "retention: as many bytes as maxBytes are kept",
+    says: "what lies within maxBytes stays",
+    members: (log) => ({ trim: () => log.trim({ before: "end" }) }),
+  },
+  {
+    name: "retention removes what is within its limits",
+    case: "retention: a limit that is not reached",
+    says: "nothing is beyond a limit",
+    members: (log) => ({ trim: () => log.trim({ before: 100 }) }),
+  },
+  {
+    name: "a protected consumer is not asked",
+    case: "retention: what a protected consumer",
+    says: "what it has not acknowledged stays",
+    members: (log) => ({ trim: (options: object) => log.trim({ ...options, force: true }) }),
+  },
+  {
+    name: "trim does not say what it left for a consumer",
+    case: "retention: what a protected consumer",
+    says: "trim says for whom",
+    members: (log) => ({ trim: async (options: object) => ({ removed: (await log.trim(options)).removed }) }),
+  },
+  {
+    name: "trim without a limit removes nothing, and says nothing",
+    case: "retention: without a limit nothing goes",
+    says: "trim without a position needs a limit",
+    members: () => ({ trim: async () => ({ removed: 0 }) }),
+  },
+  {
     name: "a closed log takes appends without a word",
     case: "close: after close everything is SEQLOG_CLOSED",
     says: "append after close is SEQLOG_CLOSED",

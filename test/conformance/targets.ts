@@ -19,6 +19,7 @@ export function fileTarget(options: FileOpenOptions = {}): ConformanceTarget & {
     maxRecordBytes,
     open: (name, more) => openLog(at(name), { ...settings, ...more }),
     openWithCodec: (name, codec) => openLog(at(name), { ...settings, codec }),
+    openRetaining: (name, retention) => openLog(at(name), { ...settings, retention }),
     openReader: (name) => openLog(at(name), { readOnly: true }),
     async crash(name, log) {
       cpSync(at(name), at(`${name}-crashed`), { recursive: true });
@@ -45,6 +46,7 @@ export function simulatedTarget(
     maxRecordBytes,
     open: (name, more) => openLog(`/${name}`, { ...settings(), ...more }),
     openWithCodec: (name, codec) => openLog(`/${name}`, { ...settings(), codec }),
+    openRetaining: (name, retention) => openLog(`/${name}`, { ...settings(), retention }),
     openReader: (name) => openLog(`/${name}`, { readOnly: true, machine: disk.boot() }),
     async crash() {
       disk.crash({ keep: 0 });

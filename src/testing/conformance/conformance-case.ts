@@ -1,13 +1,14 @@
 /** One case of the suite, and the logs that it opens: all closed and removed at its end, whatever happened. */
 import type { Codec } from "../../log/codec.ts";
 import type { Log } from "../../log/log.ts";
+import type { Retention } from "../../log/retention.ts";
 import type { ConformanceOpenOptions, ConformanceTarget } from "./conformance-target.ts";
 
 /** A rule of the contract as a test. */
 export interface CaseBody {
   readonly name: string;
   /** The part of the target without which the case is left out. */
-  readonly needs?: "openReader" | "crash" | "maxRecordBytes";
+  readonly needs?: "openReader" | "openRetaining" | "crash" | "maxRecordBytes";
   run(t: CaseLogs): Promise<void>;
 }
 
@@ -43,6 +44,13 @@ export class CaseLogs {
   /** As `open`, with a codec. */
   async openWithCodec<In, Out>(codec: Codec<In, Out>, part = ""): Promise<Log<In, Out>> {
     return this.#keep(await this.target.openWithCodec(this.#nameOf(part), codec));
+  }
+
+  /** As `open`, with `retention`. */
+  async openRetaining(retention: Retention, part = ""): Promise<Log> {
+    const { target } = this;
+    if (target.openRetaining === undefined) throw new TypeError("this case needs a target with openRetaining");
+    return this.#keep(await target.openRetaining(this.#nameOf(part), retention));
   }
 
   /** A second handle on the case's log, for reading. */

@@ -1,6 +1,7 @@
 /** What the conformance suite needs of the log under test: how to open it, and, where that is possible, how to end its writer. */
 import type { Codec } from "../../log/codec.ts";
 import type { Log } from "../../log/log.ts";
+import type { Retention } from "../../log/retention.ts";
 
 /** Options that the suite opens a log with. */
 export interface ConformanceOpenOptions {
@@ -20,6 +21,8 @@ export interface ConformanceTarget {
   open(name: string, options: ConformanceOpenOptions): Promise<Log>;
   /** As `open`, with a codec. */
   openWithCodec<In, Out>(name: string, codec: Codec<In, Out>): Promise<Log<In, Out>>;
+  /** As `open`, with the option `retention`. Without it those cases are left out. */
+  openRetaining?(name: string, retention: Retention): Promise<Log>;
   /** Opens the log of this name for reading alone, beside its writer. Without it those cases are left out. */
   openReader?(name: string): Promise<Log>;
   /**

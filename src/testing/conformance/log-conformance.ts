@@ -16,6 +16,7 @@ import { pendingCases } from "./pending-cases.ts";
 import { readBatchesCases } from "./read-batches-cases.ts";
 import { readCases } from "./read-cases.ts";
 import { readerCases } from "./reader-cases.ts";
+import { retentionCases } from "./retention-cases.ts";
 import { resetCases } from "./reset-cases.ts";
 import { syncCases } from "./sync-cases.ts";
 import { trimCases } from "./trim-cases.ts";
@@ -46,6 +47,7 @@ const themes: Readonly<Record<string, readonly CaseBody[]>> = {
   "end of a read": endOfReadCases,
   readBatches: readBatchesCases,
   trim: trimCases,
+  retention: retentionCases,
   reset: resetCases,
   close: closeCases,
   codec: codecCases,
@@ -58,8 +60,8 @@ const themes: Readonly<Record<string, readonly CaseBody[]>> = {
  * Everything that the contract of {@link Log} promises, as cases for any test runner. They rely on
  * the contract alone: not on files, on blocking calls, or on how long anything takes; where logs may
  * differ they go by `log.supports`. Cases are independent, each on logs of its own, and may run at
- * the same time if the target can. Cases whose part the target lacks (`openReader`, `crash`,
- * `maxRecordBytes`) are not in the list.
+ * the same time if the target can. Cases whose part the target lacks (`openReader`,
+ * `openRetaining`, `crash`, `maxRecordBytes`) are not in the list.
  *
  * @example
  * ```ts
@@ -74,6 +76,7 @@ const themes: Readonly<Record<string, readonly CaseBody[]>> = {
  *   open: (name, options) => openLog(`/${name}`, { ...options, machine, segmentBytes: 1024 }),
  *   openWithCodec: (name, codec) => openLog(`/${name}`, { codec, machine, segmentBytes: 1024 }),
  *   openReader: (name) => openLog(`/${name}`, { readOnly: true, machine: disk.boot() }),
+ *   openRetaining: (name, retention) => openLog(`/${name}`, { retention, machine, segmentBytes: 1024 }),
  *   async crash() {
  *     disk.crash({ keep: 0 });
  *     machine = disk.boot();
