@@ -4,8 +4,9 @@
  *   npm run test:sim                          20,000 crashes
  *   npm run test:sim -- --crashes 1000000     as many as that
  *   npm run test:sim -- --consumers           histories of consumers and retention instead
+ *   npm run test:sim -- --streams             histories of the HTTP server: two of them on one directory
  *   npm run test:sim -- --seed 4711           one history again, exactly: a directory log and a single file,
- *                                             or with --consumers that of consumers
+ *                                             or with --consumers or --streams that of these
  *
  * The first failure ends it and prints its seed.
  */
@@ -16,6 +17,7 @@ import { type ConsumerTally, emptyConsumerTally } from "./consumer-tally.ts";
 import { simulateConsumers } from "./simulate-consumers.ts";
 import { simulateFile } from "./simulate-file.ts";
 import { simulate } from "./simulate.ts";
+import { type StreamTally, emptyStreamTally, simulateStreams } from "./simulate-streams.ts";
 import { type Counts, addTally, emptyTally } from "./tally.ts";
 
 /** What is run: makes a tally, adds a seed's histories to it, and says what they were. */
@@ -48,6 +50,18 @@ const consumers: Kind<ConsumerTally> = {
     `${total.acknowledged} records acknowledged. ${total.delivered} delivered, ${total.redelivered} of them again: none skipped, none after it was acknowledged.`,
     `${total.acks} acks and ${total.handled} handlers, ${total.committed} of them with a transaction: none forgotten, no effect twice. ${total.buried} dead letters: each durable first.`,
     `${total.removed} records removed, ${total.heldBack} times some held back: none that a consumer needs. ${total.seeks} seeks, ${total.mismatches} checkpoints of another generation or of what was removed, ${total.locked} refused by a lock.`,
+  ],
+};
+
+const streams: Kind<StreamTally> = {
+  flags: ["--streams"],
+  historiesPerSeed: 1,
+  empty: emptyStreamTally,
+  run: async (seed) => [await simulateStreams(seed)],
+  report: (total) => [
+    `${total.acknowledged} appends acknowledged: 0 lost, 0 twice. ${total.served} records served: 0 wrong, 0 taken back. ${total.unanswered} requests without an answer.`,
+    `${total.duplicates} appends known as repeated; refused: ${total.gaps} for a gap, ${total.stale} for an old epoch, ${total.streamSeqs} for their Stream-Seq, ${total.closed} behind a close.`,
+    `${total.kept} answers of streams that only uses kept alive, ${total.expired} streams that ran out, ${total.reused} names taken anew. ${total.takeovers} takeovers of the directory, ${total.locked} requests refused by the other server's lock.`,
   ],
 };
 
@@ -125,6 +139,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "0" },
     seed: { type: "string" },
     consumers: { type: "boolean", default: false },
+    streams: { type: "boolean", default: false },
     work: { type: "boolean", default: false },
   },
 });
@@ -135,4 +150,5 @@ async function main<Tally extends Counts<Tally> & { crashes: number }>(kind: Kin
   else await direct(kind, Number(values.crashes), Number(values.from));
 }
 
-await (values.consumers ? main(consumers) : main(logs));
+if (values.streams) await main(streams);
+else await (values.consumers ? main(consumers) : main(logs));

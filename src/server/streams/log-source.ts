@@ -24,6 +24,7 @@ export class LogSource implements Source {
   readonly isJson: boolean;
   readonly changes: Changes;
   readonly isClosed = false;
+  readonly #clock: Clock;
   readonly #log: Log<never, unknown>;
   readonly #tag: string;
   readonly #isText: boolean;
@@ -34,6 +35,7 @@ export class LogSource implements Source {
   /** @param tag tells its history from others, but for its generation */
   constructor(clock: Clock, log: Log<never, unknown>, codec: string | null | undefined, tag: string) {
     this.changes = new Changes(clock);
+    this.#clock = clock;
     this.contentType = contentTypeOf(codec);
     this.isJson = isJsonType(this.contentType);
     this.#isText = codec === "text";
@@ -68,7 +70,8 @@ export class LogSource implements Source {
   }
 
   async read(from: number, maxBytes: number): Promise<Piece> {
-    return from >= this.tail ? emptyPiece(from) : await inTurnOfReads(() => this.#readFromDisk(from, maxBytes));
+    if (from >= this.tail) return emptyPiece(from);
+    return await inTurnOfReads(this.#clock, () => this.#readFromDisk(from, maxBytes));
   }
 
   async #readFromDisk(from: number, maxBytes: number): Promise<Piece> {

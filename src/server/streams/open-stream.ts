@@ -300,7 +300,10 @@ export class OpenStream {
   read(from: number, to: number, maxBytes: number): Promise<Piece> | Piece {
     const end = Math.min(to, this.#state.tail);
     if (from >= end) return emptyPiece(from);
-    return this.#recent.read(from, end, maxBytes) ?? inTurnOfReads(() => this.#readFromDisk(from, end, maxBytes));
+    const { clock } = this.#machine;
+    return (
+      this.#recent.read(from, end, maxBytes) ?? inTurnOfReads(clock, () => this.#readFromDisk(from, end, maxBytes))
+    );
   }
 
   async #readFromDisk(from: number, to: number, maxBytes: number): Promise<Piece> {
