@@ -3,6 +3,7 @@ import { OtherHistory, issues } from "../issues/issues.ts";
 import { simulateConsumers } from "../sim/simulate-consumers.ts";
 import { simulateFile } from "../sim/simulate-file.ts";
 import { simulate } from "../sim/simulate.ts";
+import { simulateStreams } from "../sim/simulate-streams.ts";
 
 /** What was found. */
 export interface Finding {
@@ -15,6 +16,7 @@ export interface Finding {
 const simulations: Record<string, readonly ((seed: number) => Promise<unknown>)[]> = {
   logs: [simulate, simulateFile],
   consumers: [simulateConsumers],
+  streams: [simulateStreams],
 };
 
 /** @param lookIn which histories; all of them where it is empty */

@@ -3,6 +3,8 @@
  * each one apart and shows that the checks catch it; the product itself has no switch for any.
  */
 
+import { mutantsOfStreams } from "./mutants-of-streams.ts";
+
 /** Replaces one piece of a source file, which must be there exactly once. */
 export interface Edit {
   /** Under src/. */
@@ -14,10 +16,10 @@ export interface Edit {
 /** A product with a fault in it. */
 export interface Mutant {
   readonly name: string;
-  /** The promise of docs/durability.md that it breaks. */
+  /** The promise of docs/durability.md that it breaks; where streams are looked at, of docs/server.md. */
   readonly breaks: number;
   /** Which histories look for it; those of the log alone where this is left out. */
-  readonly lookIn?: "consumers";
+  readonly lookIn?: "consumers" | "streams";
   readonly edits: readonly Edit[];
 }
 
@@ -37,6 +39,7 @@ const protectedBy = "consumer/protected.ts";
 export const mutants: readonly Mutant[] = [
   ...mutantsOfLogs(),
   ...mutantsOfConsumers().map((mutant) => ({ ...mutant, lookIn: "consumers" }) as const),
+  ...mutantsOfStreams.map((mutant) => ({ ...mutant, lookIn: "streams" }) as const),
 ];
 
 function mutantsOfLogs(): Mutant[] {

@@ -4,6 +4,7 @@
  *
  *   npm run test:mutants                          all of them
  *   npm run test:mutants -- --only "short write"  those whose names hold this
+ *   npm run test:mutants -- --in streams          those of logs, consumers or streams
  *   npm run test:mutants -- --histories 20000     look longer
  */
 import { execFile, fork } from "node:child_process";
@@ -23,6 +24,7 @@ const hanging = "its hanging";
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
+    in: { type: "string", default: "" },
     histories: { type: "string", default: "4000" },
   },
 });
@@ -77,16 +79,23 @@ function look(program: string, lookIn: string): Promise<Finding | undefined> {
   });
 }
 
+function kindOf({ lookIn }: Mutant): string {
+  return lookIn ?? "logs";
+}
+
 async function examine(mutant: Mutant): Promise<boolean> {
-  const found = await look(await build(mutant), mutant.lookIn ?? "logs");
+  const found = await look(await build(mutant), kindOf(mutant));
   if (found?.by === hanging) throw new Error(`${mutant.name}: ${found.message}: that shows no broken promise`);
   const shown = found === undefined ? "SURVIVED" : `caught by ${found.by}: ${found.message.slice(0, 110)}`;
-  console.log(`${mutant.name} (promise ${mutant.breaks})\n    ${shown}`);
+  const page = mutant.lookIn === "streams" ? "docs/server.md" : "docs/durability.md";
+  console.log(`${mutant.name} (promise ${mutant.breaks} of ${page})\n    ${shown}`);
   return found !== undefined;
 }
 
-const chosen = mutants.filter(({ name }) => name.includes(values.only));
-if (chosen.length === 0) throw new Error(`no mutant's name holds ${JSON.stringify(values.only)}`);
+const chosen = mutants.filter(
+  (mutant) => mutant.name.includes(values.only) && (values.in === "" || values.in === kindOf(mutant)),
+);
+if (chosen.length === 0) throw new Error(`there is no such mutant: ${JSON.stringify(values)}`);
 const begun = performance.now();
 const waiting = [...chosen];
 let caught = 0;
@@ -95,7 +104,7 @@ const workers = Array.from({ length: availableParallelism() }, async () => {
     if (await examine(mutant)) caught++;
   }
 });
-const control = await look(await build({ name: "control", breaks: 0, edits: [] }), "");
+const control = await look(await build({ name: "control", breaks: 0, edits: [] }), values.in);
 console.log(`the product as it is: ${control === undefined ? "nothing found" : `${control.by}: ${control.message}`}`);
 await Promise.all(workers);
 console.log(`${caught} of ${chosen.length} mutants caught, ${Math.round((performance.now() - begun) / 1000)} s`);

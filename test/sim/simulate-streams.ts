@@ -104,6 +104,7 @@ class StreamHistory {
   #order = 0;
   #message = 0;
   #owner: number | undefined;
+  #hadErrors = false;
 
   constructor(seed: number | string) {
     this.#random = new SeededRandom(seed).fork("streams");
@@ -152,7 +153,9 @@ class StreamHistory {
   #start(slot: number): void {
     const machine = this.#disk.boot();
     const hasErrors = this.#random.chance(0.1);
-    if (hasErrors) machine.faults.at(this.#random.int(20), this.#random.pick([crashBefore, crashAfter, failWith("EIO")]));
+    this.#hadErrors ||= hasErrors;
+    if (hasErrors)
+      machine.faults.at(this.#random.int(20), this.#random.pick([crashBefore, crashAfter, failWith("EIO")]));
     try {
       const server = new StreamServer(machine);
       server.hasErrors = hasErrors;
@@ -179,6 +182,7 @@ class StreamHistory {
     ]);
     server.machine.faults.at(server.machine.operations + random.int(random.pick([10, 60])), fault);
     if (fault.kind !== "crash") server.hasErrors = true;
+    this.#hadErrors ||= server.hasErrors;
   }
 
   async #end(slot: number, server: StreamServer): Promise<void> {
@@ -289,7 +293,7 @@ class StreamHistory {
     }
     const { status, code } = reply;
     if (status === 423) this.#isLocked(asked);
-    if (status < 500) return reply;
+    if (status < 500 || code === "BUSY") return reply;
     const isClosing = code === "CLOSING" || code === "SEQLOG_CLOSED";
     if (code === "INTERNAL" || (!asked.server.hasErrors && !isClosing)) throw unexpected("an error", reply);
     if (!isExpectedCode(code)) throw unexpected("an error", reply);
@@ -333,7 +337,10 @@ class StreamHistory {
         : { [header.expiresAt]: new Date(lifetime.expiresAtMs).toISOString() }),
       ...(close ? { [header.closed]: "true" } : {}),
     };
-    const reply = this.#usable(asked, await this.#send(asked, "PUT", { headers, body: JSON.stringify(first.messages) }));
+    const reply = this.#usable(
+      asked,
+      await this.#send(asked, "PUT", { headers, body: JSON.stringify(first.messages) }),
+    );
     first.end = ++this.#order;
     if (reply === undefined) return;
     if (reply.status === 201) {
@@ -365,7 +372,12 @@ class StreamHistory {
     return { ttlMs: undefined, expiresAtMs: undefined };
   }
 
-  #attempt(more: { close?: boolean; producer?: Place | undefined; streamSeq?: string | undefined; isEmpty?: boolean }): Attempt {
+  #attempt(more: {
+    close?: boolean;
+    producer?: Place | undefined;
+    streamSeq?: string | undefined;
+    isEmpty?: boolean;
+  }): Attempt {
     const count = more.isEmpty === true ? 0 : 1 + this.#random.int(3);
     return {
       messages: Array.from({ length: count }, () => ++this.#message),
@@ -376,6 +388,8 @@ class StreamHistory {
       end: Infinity,
       acknowledged: undefined,
       isRefused: false,
+      underWay: 0,
+      isShared: false,
       place: undefined,
     };
   }
@@ -383,8 +397,7 @@ class StreamHistory {
   /** What a client may append, or send again. */
   #draw(life: StreamLife | undefined): Attempt {
     const random = this.#random;
-    // One that is under way is not sent again before it has an answer.
-    const old = life?.attempts.filter(({ producer, end }) => producer !== undefined && end < Infinity) ?? [];
+    const old = life?.attempts.filter(({ producer }) => producer !== undefined) ?? [];
     if (old.length > 0 && random.chance(0.25)) return random.pick(old);
     const close = random.chance(0.03);
     if (close && random.chance(0.5)) return this.#attempt({ close, isEmpty: true });
@@ -415,24 +428,27 @@ class StreamHistory {
     return String(Math.max(0, last + this.#random.pick([1, 1, 2, 5, 0, -1]))).padStart(6, "0");
   }
 
-  /** As a producer does that does not wait for answers. */
+  /** As a producer does that does not wait for answers, and sends some again before it has them. */
   async #appendAll(server: StreamServer, name: string, life: StreamLife): Promise<void> {
     const { epoch, seq } = life.standing("p") ?? { epoch: 0, seq: -1 };
     const count = 2 + this.#random.int(4);
     const attempts = Array.from({ length: count }, (_, i) =>
       this.#attempt({ producer: { id: "p", epoch, seq: seq + 1 + i } }),
     );
-    await Promise.all(attempts.map((attempt) => this.#append(server, name, attempt)));
+    const sent = attempts.flatMap((attempt) => (this.#random.chance(0.3) ? [attempt, attempt] : [attempt]));
+    await Promise.all(sent.map((attempt) => this.#append(server, name, attempt)));
   }
 
   async #append(server: StreamServer, name: string, attempt: Attempt): Promise<void> {
     const asked = this.#asked(server, name);
-    // Of streams that may be there the client means the youngest; where it is another, that is found out.
-    const isFirstTime = attempt.isRefused || !asked.lives.some(({ attempts }) => attempts.includes(attempt));
+    const isNew = attempt.isRefused || !asked.lives.some(({ attempts }) => attempts.includes(attempt));
     for (const life of asked.lives) if (!life.attempts.includes(attempt)) life.add(attempt);
-    if (isFirstTime) attempt.start = asked.order;
+    if (isNew) attempt.start = asked.order;
     attempt.isRefused = false;
     attempt.end = Infinity;
+    attempt.underWay++;
+    // Sent twice at the same time, either may be the one that is appended.
+    if (attempt.underWay > 1) attempt.isShared = true;
     const { producer, streamSeq, close, messages } = attempt;
     const headers = {
       ...(producer === undefined
@@ -447,7 +463,9 @@ class StreamHistory {
     };
     const body = messages.length === 0 ? "" : JSON.stringify(messages);
     const reply = await this.#send(asked, "POST", { headers, body });
-    attempt.end = ++this.#order;
+    attempt.underWay--;
+    if (attempt.underWay === 0) attempt.end = ++this.#order;
+    const isFirstTime = isNew && !attempt.isShared;
     this.#mayBeKept(asked, reply);
     const isWithout = reply !== undefined && (isRefusal(reply) || reply.status === 404 || reply.status === 410);
     if (isFirstTime && isWithout) attempt.isRefused = true;
@@ -468,9 +486,12 @@ class StreamHistory {
     if (lives.length !== 1 || life === undefined) return;
     this.#certain(life, asked);
     if (verdict === "appended") {
-      attempt.acknowledged ??= this.#order;
+      attempt.acknowledged ??= ++this.#order;
       if (life.lifetime.ttlMs !== undefined) this.#isOwners(asked, "an append to a stream with a TTL");
-    } else if (isFirstTime) attempt.isRefused = true;
+    } else if (producer !== undefined && verdict.startsWith("duplicate")) {
+      if (isFirstTime) attempt.isRefused = true;
+      life.reached({ ...producer, seq: Number(usable.headers[header.producerSeq]) }, ++this.#order);
+    }
   }
 
   #count(verdict: string): void {
@@ -555,6 +576,9 @@ class StreamHistory {
       // What it was asked of may have gone meanwhile, and another have come.
       if (reply === undefined || reply.status === 404 || life.goneAt !== undefined || life.deletions > 0) return;
       if (this.#lives.get(name)?.at(-1) !== life || asked.lives.length > 1) return;
+      if (reply.code === "DELETED_WITH_FORKS") return this.#isBetweenDeletions(asked);
+      // It is being recovered.
+      if (reply.code === "BUSY" && this.#seenSince(asked) === 0) return;
       if (reply.status >= 400) throw unexpected("a long poll", reply);
       if (this.#now > asked.at + longPollMs) throw new Error(`a long poll took ${this.#now - asked.at} ms`);
       this.#mayBeThere(asked, [life]);
@@ -607,11 +631,11 @@ class StreamHistory {
       if (isCertain && life.mustLive(this.#now, isOwner ? at : at - staleMs)) {
         throw new Error(`${life.name} is said to be gone, and must be there: ${JSON.stringify(life.lifetime)}`);
       }
-      if (!isOwner || life.goneAt !== undefined) continue;
+      if (!isOwner || life.goneAt !== undefined || !isOlder(life, asked)) continue;
       // What was not made, or was deleted, is so for good; what has run out may be back after a crash.
       const hasRunOut = this.#slots.every((each) => each === undefined || !life.mayLive(this.#now, each.pid, false));
       if (hasRunOut && isCertain && life.deletions === 0) this.#tally.expired++;
-      if (hasRunOut || life.deletions > 0 || life.wasNeverMade(order, this.#now)) this.#gone(life);
+      if (hasRunOut || life.deletions > 0 || life.wasNeverMade(this.#now)) this.#gone(life);
     }
   }
 
@@ -634,10 +658,10 @@ class StreamHistory {
     return possible;
   }
 
-  /** A delete that failed may keep what it was of, as if it had forks, until the directory is looked at again. */
-  #isBetweenDeletions({ server, lives }: Asked): void {
-    const isMarked = lives.some(({ deletions }) => deletions > 0) || server.hasErrors;
-    if (!isMarked) throw new Error("deleted, with forks: there are no forks");
+  /** Where a stream could not be read, a deleted one is kept, since that might be a fork of it, until an owner can read all. */
+  #isBetweenDeletions(asked: Asked): void {
+    const mayBeMarked = !this.#isOwner(asked) || asked.server.hasErrors;
+    if (!mayBeMarked || !this.#hadErrors) throw new Error("deleted, with forks: there are no forks");
   }
 
   #certain(life: StreamLife, asked: Asked): void {
@@ -682,7 +706,8 @@ class StreamHistory {
       for (const life of this.#lives.get(name) ?? []) if (life.goneAt === undefined) left.push(name);
     }
     await server.close();
-    const directories = this.#disk.list(`${servedDirectory}/__ds/streams`);
+    const directory = `${servedDirectory}/__ds/streams`;
+    const directories = server.machine.storage.statSync(directory) === undefined ? [] : this.#disk.list(directory);
     if (directories.length !== left.length) {
       throw new Error(`${directories.length} directories are left of streams ${left.join(", ")}`);
     }

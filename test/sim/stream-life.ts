@@ -23,6 +23,9 @@ export interface Attempt {
   acknowledged: number | undefined;
   /** Its last answer says that it is not there. */
   isRefused: boolean;
+  /** How often it is under way, and whether it ever was more than once. */
+  underWay: number;
+  isShared: boolean;
   /** Its place among the records, once it was read. */
   place: number | undefined;
 }
@@ -67,6 +70,8 @@ export class StreamLife {
   readonly #durably = new Map<number, number>();
   readonly #forItself = new Map<number, number>();
   readonly #byMessage = new Map<number, Attempt>();
+  /** How far producers surely are, by answers that an append is there already. */
+  readonly #reached: { readonly place: Place; readonly order: number }[] = [];
 
   constructor(name: string, lifetime: Lifetime, { at, pid }: Touch) {
     this.name = name;
@@ -104,9 +109,8 @@ export class StreamLife {
   }
 
   /** Whether it was not made after all, when the owner says that it is not there. */
-  wasNeverMade(asked: number, at: number): boolean {
-    const first = this.attempts[0] as Attempt;
-    return this.certainSince === undefined && first.end < asked && this.#isInTime(at, at);
+  wasNeverMade(at: number): boolean {
+    return this.certainSince === undefined && this.#isInTime(at, at);
   }
 
   /** Whether a server may still take it for alive. @param isExact whether that server never lost sight of it */
@@ -149,7 +153,8 @@ export class StreamLife {
     if (attempt.place !== undefined) this.#fail(`${told(attempt)} is there twice: ${attempt.place}, ${place}`);
     if (attempt.isRefused) this.#fail(`${told(attempt)} was refused and is there`);
     const later = this.records.find(({ start }) => start > attempt.end);
-    if (later !== undefined) this.#fail(`${told(attempt)} comes behind ${told(later)}, which was sent after its answer`);
+    if (later !== undefined)
+      this.#fail(`${told(attempt)} comes behind ${told(later)}, which was sent after its answer`);
     attempt.place = place;
     attempt.acknowledged ??= now;
     this.records.push(attempt);
@@ -185,17 +190,25 @@ export class StreamLife {
       if ((other.acknowledged ?? Infinity) <= asked) sure.push(other);
       else if (!this.#isLost(other)) open.push(other);
     }
+    const reached = this.#reached.filter(({ order }) => order <= asked).map(({ place }) => ({ producer: place }));
     const verdicts = new Set<string>();
     for (const isClosed of possibly(sure, open, ({ close }) => (close ? true : undefined))) {
       for (const streamSeq of possibly(sure, open, (each) => each.streamSeq)) {
-        const placeOf = ({ producer }: Attempt): Place | undefined =>
+        const placeOf = ({ producer }: Pick<Attempt, "producer">): Place | undefined =>
           producer?.id === attempt.producer?.id ? producer : undefined;
-        for (const known of possibly(sure, open, placeOf, isBefore)) {
+        for (const known of possibly([...sure, ...reached], open, placeOf, isBefore)) {
           verdicts.add(verdictOn(attempt, { isClosed: isClosed === true, streamSeq, known }));
         }
       }
     }
     return verdicts;
+  }
+
+  /** A server has said that a producer has come so far. */
+  reached(place: Place, order: number): void {
+    this.#reached.push({ place, order });
+    const there = this.attempts.filter(({ producer, isRefused }) => !isRefused && isSamePlace(producer, place));
+    if (there.length === 1 && there[0] !== undefined) there[0].acknowledged ??= order;
   }
 
   /** Whether an append without an answer can be there no more: what was sent after its end is there without it. */
@@ -208,7 +221,10 @@ export class StreamLife {
     const places = this.attempts.flatMap(({ producer, acknowledged }) =>
       acknowledged !== undefined && producer?.id === id ? [producer] : [],
     );
-    return places.reduce<Place | undefined>((last, each) => (last === undefined || isBefore(last, each) ? each : last), undefined);
+    return places.reduce<Place | undefined>(
+      (last, each) => (last === undefined || isBefore(last, each) ? each : last),
+      undefined,
+    );
   }
 
   /** The last Stream-Seq that is surely there. */
@@ -229,16 +245,20 @@ export class StreamLife {
 }
 
 /** The last value of what is sure, and every later one that may be there too. */
-function possibly<T>(
-  sure: readonly Attempt[],
-  open: readonly Attempt[],
-  valueOf: (attempt: Attempt) => T | undefined,
+function possibly<T, A>(
+  sure: readonly A[],
+  open: readonly A[],
+  valueOf: (attempt: A) => T | undefined,
   isLess: (a: T, b: T) => boolean = (a, b) => a < b,
 ): (T | undefined)[] {
-  const values = (attempts: readonly Attempt[]): T[] =>
+  const values = (attempts: readonly A[]): T[] =>
     attempts.map(valueOf).filter((value): value is T => value !== undefined);
   const last = values(sure).reduce<T | undefined>((a, b) => (a === undefined || isLess(a, b) ? b : a), undefined);
   return [last, ...values(open).filter((value) => last === undefined || isLess(last, value))];
+}
+
+function isSamePlace(a: Place | undefined, b: Place): boolean {
+  return a?.id === b.id && a.epoch === b.epoch && a.seq === b.seq;
 }
 
 function isBefore(a: Place, b: Place): boolean {

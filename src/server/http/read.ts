@@ -49,15 +49,22 @@ export async function read(context: Context, request: HttpRequest, name: string)
 function placeOf({ from }: ReadRequest, source: Source): number {
   if (from === "start") return source.first;
   if (from === "now") return source.tail;
-  if (from === "beyond" || from > source.tail) {
-    throw beyond();
-  }
+  if (from === "beyond") throw beyond();
+  if (from > source.tail) throw source.mayGoFurther ? notYet() : beyond();
   if (from < source.first) {
     throw new Problem(410, "SEQLOG_TRIMMED", "the records at this offset were removed", {
       hint: "read again from offset=-1, the first that is still there",
     });
   }
   return from;
+}
+
+/** A reader that is right must not be told that its stream has gone. */
+function notYet(): Problem {
+  return new Problem(503, "BUSY", "another process writes this stream, and may not have recovered it so far", {
+    headers: { "retry-after": "1" },
+    hint: "try again",
+  });
 }
 
 function beyond(): Problem {

@@ -24,6 +24,8 @@ export class LogSource implements Source {
   readonly isJson: boolean;
   readonly changes: Changes;
   readonly isClosed = false;
+  /** A log that was reset is told from one that is being recovered by nothing but its end. */
+  readonly mayGoFurther = false;
   readonly #clock: Clock;
   readonly #log: Log<never, unknown>;
   readonly #tag: string;

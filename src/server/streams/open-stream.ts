@@ -13,11 +13,13 @@
  */
 import { SeqlogError } from "../../errors.ts";
 import type { Codec } from "../../log/codec.ts";
+import { lockPath } from "../../log/directory-writer.ts";
 import { FileLog } from "../../log/file-log.ts";
 import { loadManifest } from "../../log/manifest.ts";
 import { closedError } from "../../segment/read-range.ts";
 import { runSync } from "../../storage/plan.ts";
 import type { Machine } from "../../storage/storage.ts";
+import { mayBeHeld } from "../../storage/writer-lock.ts";
 import { type Frame, decodeFrame, encodeFrame, frameCodecName, isCloseOnly } from "../frame/frame.ts";
 import { Changes } from "./changes.ts";
 import { inTurnOfReads } from "./disk-reads.ts";
@@ -151,6 +153,11 @@ export class OpenStream {
 
   get isWriter(): boolean {
     return this.#isWriter;
+  }
+
+  /** Whether another process writes the log, or recovers it: until it has, only a part of what is durable is proven. */
+  get mayGoFurther(): boolean {
+    return !this.#isWriter && mayBeHeld(this.#machine.storage, lockPath(this.#directory));
   }
 
   /** Whether it is just being opened to write. */

@@ -23,6 +23,8 @@ export interface Source {
   readonly tail: number;
   /** Whether nothing will follow the tail. */
   readonly isClosed: boolean;
+  /** Whether another process may have brought it further than can be seen yet. */
+  readonly mayGoFurther: boolean;
   /** Whether it was removed while it was read. */
   readonly isGone: boolean;
   readonly changes: Changes;

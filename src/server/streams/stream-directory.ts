@@ -35,6 +35,8 @@ export class StreamDirectory {
   #lock: WriterLock | undefined;
   /** Whether names may be on the disk that are not durable. */
   #isUnsynced = true;
+  /** The names that were seen last. */
+  #known: ReadonlySet<string> = new Set();
   /** Whether what a crash left was removed: what is in the making from then on is this process's. */
   #isTidy = false;
 
@@ -107,6 +109,10 @@ export class StreamDirectory {
       if (meta instanceof SeqlogError) unreadable = meta;
       else metas.push(meta);
     }
+    // What another process made may have failed to become durable: whoever shows it sees to that.
+    const isNew = [...ids].some((id) => !this.#known.has(id));
+    if (!this.isOwned && isNew) storage.fsyncDirectorySync(this.#root);
+    this.#known = ids;
     this.#isTidy = this.isOwned;
     if (isSyncing && unreadable === undefined) this.#isUnsynced = false;
     return { ids, metas, unreadable, isUnsynced: isSyncing };

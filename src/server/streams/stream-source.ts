@@ -42,6 +42,10 @@ export class StreamSource implements Source {
     return this.#own.held.stream.isClosed;
   }
 
+  get mayGoFurther(): boolean {
+    return this.#own.held.stream.mayGoFurther;
+  }
+
   get isGone(): boolean {
     const { entry, held } = this.#own;
     return entry.isGone || entry.meta.isDeleted || held.stream.failure !== undefined;
