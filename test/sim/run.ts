@@ -17,7 +17,8 @@ import { type ConsumerTally, emptyConsumerTally } from "./consumer-tally.ts";
 import { simulateConsumers } from "./simulate-consumers.ts";
 import { simulateFile } from "./simulate-file.ts";
 import { simulate } from "./simulate.ts";
-import { type StreamTally, emptyStreamTally, simulateStreams } from "./simulate-streams.ts";
+import { simulateStreams } from "./simulate-streams.ts";
+import { type StreamTally, emptyStreamTally } from "./stream-tally.ts";
 import { type Counts, addTally, emptyTally } from "./tally.ts";
 
 /** What is run: makes a tally, adds a seed's histories to it, and says what they were. */

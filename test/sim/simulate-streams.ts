@@ -6,62 +6,18 @@
  * Where the promises of docs/server.md are checked: an answered append is there, once and in order, and
  * what was served stays served: `StreamLife.served`; where producers, Stream-Seq and a close stand, after
  * whatever crashed: `StreamLife.allowed`; a stream that is used does not vanish and one whose time is over
- * is gone, its name free: `#isAbsent`, `#isThere`, `#lastLook`; one owner of the directory, one writer of
+ * is gone, its name free: `#isAbsent`, `#mayBeThere`, `#lastLook`; one owner of the directory, one writer of
  * a log, and whoever is left takes over: `#isLocked`, `#isOwners`.
  */
 import { header } from "../../src/server/http/protocol-headers.ts";
 import { crashAfter, crashBefore, crashDuring, failWith } from "../../src/testing/fault-plan.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
-import { type Attempt, type Lifetime, type Place, StreamLife, staleMs } from "./stream-life.ts";
+import { isExpectedCode, isRefusal, unexpected, verdictOf } from "./stream-answers.ts";
+import { StreamDraws } from "./stream-draws.ts";
+import { type Attempt, StreamLife, staleMs } from "./stream-life.ts";
 import { type Reply, type Sent, StreamServer, longPollMs, servedDirectory } from "./stream-server.ts";
-
-/** What histories met, so that a test can tell that they meet what they are for. */
-export interface StreamTally {
-  crashes: number;
-  acknowledged: number;
-  /** Records that readers were served. */
-  served: number;
-  /** Appends that were there already, and were not appended again. */
-  duplicates: number;
-  /** Refused for their producer's seq, for its epoch, for their Stream-Seq, and because the stream is closed. */
-  gaps: number;
-  stale: number;
-  streamSeqs: number;
-  closed: number;
-  /** Answers that a stream is there when only uses have kept it alive. */
-  kept: number;
-  /** Streams whose time was found to be over. */
-  expired: number;
-  /** Names that were taken anew. */
-  reused: number;
-  /** Requests that another server's lock refused. */
-  locked: number;
-  /** Times that a server became the owner of the directory after another one. */
-  takeovers: number;
-  /** Requests whose answer never came. */
-  unanswered: number;
-}
-
-/** Nothing yet. */
-export function emptyStreamTally(): StreamTally {
-  return {
-    crashes: 0,
-    acknowledged: 0,
-    served: 0,
-    duplicates: 0,
-    gaps: 0,
-    stale: 0,
-    streamSeqs: 0,
-    closed: 0,
-    kept: 0,
-    expired: 0,
-    reused: 0,
-    locked: 0,
-    takeovers: 0,
-    unanswered: 0,
-  };
-}
+import { type StreamTally, emptyStreamTally } from "./stream-tally.ts";
 
 /** Runs the history of a seed. @throws when a promise was broken */
 export async function simulateStreams(seed: number | string): Promise<StreamTally> {
@@ -83,7 +39,6 @@ interface Asked {
 }
 
 const names = ["a", "b", "c"];
-const ttls = [2, 5, 5, 40, 600];
 /** A server looks for streams whose time is over this often. */
 const sweepMs = 10_000;
 const hourMs = 3_600_000;
@@ -91,6 +46,7 @@ const hourMs = 3_600_000;
 class StreamHistory {
   readonly #random: SeededRandom;
   readonly #disk: SimulatedDisk;
+  readonly #draws: StreamDraws;
   readonly #tally = emptyStreamTally();
   readonly #slots: (StreamServer | undefined)[] = [undefined, undefined];
   /** The streams that may be there, by name; the last is the youngest. */
@@ -102,13 +58,13 @@ class StreamHistory {
   readonly #polls = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   #order = 0;
-  #message = 0;
   #owner: number | undefined;
   #hadErrors = false;
 
   constructor(seed: number | string) {
     this.#random = new SeededRandom(seed).fork("streams");
     this.#disk = new SimulatedDisk({ seed, keepLog: false, hasDsync: this.#random.chance(0.8) });
+    this.#draws = new StreamDraws(this.#random, () => ++this.#order);
   }
 
   async run(): Promise<StreamTally> {
@@ -246,7 +202,7 @@ class StreamHistory {
     const what = random.next();
     try {
       if (life === undefined ? what < 0.7 : what < 0.05) await this.#create(server, name);
-      else if (what < 0.55) await this.#append(server, name, this.#draw(life));
+      else if (what < 0.55) await this.#append(server, name, this.#draws.append(life));
       else if (what < 0.65 && life !== undefined) await this.#appendAll(server, name, life);
       else if (what < 0.85) await this.#read(server, name);
       else if (what < 0.9) await this.#head(server, name);
@@ -322,11 +278,11 @@ class StreamHistory {
   async #create(server: StreamServer, name: string): Promise<void> {
     const random = this.#random;
     const asked = this.#asked(server, name);
-    const lifetime = this.#drawLifetime();
+    const lifetime = this.#draws.lifetime(this.#now);
     const life = new StreamLife(name, lifetime, { at: asked.at, pid: server.pid });
     const close = random.chance(0.05);
     // Its first record tells a stream from others that had its name.
-    const first = this.#attempt({ close });
+    const first = this.#draws.attempt({ close });
     life.add(first);
     (this.#lives.get(name) as StreamLife[]).push(life);
     this.#all.push(life);
@@ -364,76 +320,12 @@ class StreamHistory {
     if ((isSame && !close) !== (reply.status === 200)) throw unexpected("PUT of a stream that is there", reply);
   }
 
-  #drawLifetime(): Lifetime {
-    const random = this.#random;
-    const kind = random.next();
-    if (kind < 0.6) return { ttlMs: random.pick(ttls) * 1000, expiresAtMs: undefined };
-    if (kind < 0.8) return { ttlMs: undefined, expiresAtMs: this.#now + 1 + random.int(30_000) };
-    return { ttlMs: undefined, expiresAtMs: undefined };
-  }
-
-  #attempt(more: {
-    close?: boolean;
-    producer?: Place | undefined;
-    streamSeq?: string | undefined;
-    isEmpty?: boolean;
-  }): Attempt {
-    const count = more.isEmpty === true ? 0 : 1 + this.#random.int(3);
-    return {
-      messages: Array.from({ length: count }, () => ++this.#message),
-      producer: more.producer,
-      streamSeq: more.streamSeq,
-      close: more.close === true,
-      start: ++this.#order,
-      end: Infinity,
-      acknowledged: undefined,
-      isRefused: false,
-      underWay: 0,
-      isShared: false,
-      place: undefined,
-    };
-  }
-
-  /** What a client may append, or send again. */
-  #draw(life: StreamLife | undefined): Attempt {
-    const random = this.#random;
-    const old = life?.attempts.filter(({ producer }) => producer !== undefined) ?? [];
-    if (old.length > 0 && random.chance(0.25)) return random.pick(old);
-    const close = random.chance(0.03);
-    if (close && random.chance(0.5)) return this.#attempt({ close, isEmpty: true });
-    const producer = random.chance(0.75) ? this.#drawPlace(life) : undefined;
-    return this.#attempt({ close, producer, streamSeq: random.chance(0.3) ? this.#drawStreamSeq(life) : undefined });
-  }
-
-  #drawPlace(life: StreamLife | undefined): Place {
-    const random = this.#random;
-    const id = random.pick(["p", "p", "q"]);
-    const known = life?.standing(id);
-    const { epoch, seq } = known ?? { epoch: 0, seq: -1 };
-    return random.pick<Place>([
-      { id, epoch, seq: seq + 1 },
-      { id, epoch, seq: seq + 1 },
-      { id, epoch, seq: seq + 1 },
-      { id, epoch, seq: seq + 1 },
-      { id, epoch, seq: seq + 2 },
-      { id, epoch, seq: Math.max(0, seq - random.int(3)) },
-      { id, epoch: Math.max(0, epoch - 1), seq: seq + 1 },
-      { id, epoch: epoch + 1, seq: 0 },
-      { id, epoch: epoch + 1, seq: 1 },
-    ]);
-  }
-
-  #drawStreamSeq(life: StreamLife | undefined): string {
-    const last = Number(life?.lastStreamSeq ?? 0);
-    return String(Math.max(0, last + this.#random.pick([1, 1, 2, 5, 0, -1]))).padStart(6, "0");
-  }
-
   /** As a producer does that does not wait for answers, and sends some again before it has them. */
   async #appendAll(server: StreamServer, name: string, life: StreamLife): Promise<void> {
     const { epoch, seq } = life.standing("p") ?? { epoch: 0, seq: -1 };
     const count = 2 + this.#random.int(4);
     const attempts = Array.from({ length: count }, (_, i) =>
-      this.#attempt({ producer: { id: "p", epoch, seq: seq + 1 + i } }),
+      this.#draws.attempt({ producer: { id: "p", epoch, seq: seq + 1 + i } }),
     );
     const sent = attempts.flatMap((attempt) => (this.#random.chance(0.3) ? [attempt, attempt] : [attempt]));
     await Promise.all(sent.map((attempt) => this.#append(server, name, attempt)));
@@ -686,10 +578,11 @@ class StreamHistory {
     if (at >= 0) lives.splice(at, 1);
   }
 
-  /** On a disk without faults: all is as it must be, producers are answered, and every stream that has a time ends. */
+  /** On a disk without faults: all is as it must be, producers are answered, every stream that has a time ends, and its name is free. */
   async #lastLook(): Promise<void> {
-    this.#start0();
-    const server = this.#slots[0] as StreamServer;
+    const server = new StreamServer(this.#disk.boot());
+    this.#slots[0] = server;
+    this.#noteOwner();
     for (const name of names) {
       await this.#read(server, name);
       const life = this.#lives.get(name)?.at(-1);
@@ -703,7 +596,8 @@ class StreamHistory {
     const left: string[] = [];
     for (const name of names) {
       await this.#read(server, name);
-      for (const life of this.#lives.get(name) ?? []) if (life.goneAt === undefined) left.push(name);
+      if (this.#lives.get(name)?.length === 0) await this.#create(server, name);
+      for (const _ of this.#lives.get(name) ?? []) left.push(name);
     }
     await server.close();
     const directory = `${servedDirectory}/__ds/streams`;
@@ -713,58 +607,9 @@ class StreamHistory {
     }
     if (server.machine.openFiles > 0) throw new Error(`${server.machine.openFiles} files are open after the close`);
   }
-
-  #start0(): void {
-    this.#slots[0] = new StreamServer(this.#disk.boot());
-    this.#noteOwner();
-  }
 }
 
 /** Whether a stream had been made, or not, before a request was sent. */
 function isOlder({ attempts }: StreamLife, { order }: Asked): boolean {
   return (attempts[0]?.end ?? Infinity) < order;
-}
-
-/** Whether an answer says that nothing was appended. */
-function isRefusal({ status, code }: Reply): boolean {
-  return (
-    status === 423 ||
-    code === "SEQLOG_NO_SPACE" ||
-    code === "SEQLOG_CONFLICT" ||
-    code === "SEQLOG_QUEUE_FULL" ||
-    code === "CLOSING"
-  );
-}
-
-const expectedCodes = new Set([
-  "SEQLOG_IO",
-  "SEQLOG_LOCK_UNAVAILABLE",
-  "SEQLOG_NO_SPACE",
-  "SEQLOG_POISONED",
-  "SEQLOG_CLOSED",
-  "SEQLOG_CONFLICT",
-  "CLOSING",
-]);
-
-/** What a disk with errors may make of any request. Damage is never among it. */
-function isExpectedCode(code: string): boolean {
-  return expectedCodes.has(code);
-}
-
-/** The answer to an append, in the words of `StreamLife.allowed`. */
-function verdictOf(reply: Reply, producer: Place | undefined): string {
-  const { status, code, headers } = reply;
-  if (status === 200) return "appended";
-  if (status === 204 && producer === undefined) return "appended";
-  if (status === 204) return `duplicate, at ${headers[header.producerSeq]}`;
-  if (code === "CLOSED") return "closed";
-  if (code === "STALE_EPOCH") return `stale, at epoch ${headers[header.producerEpoch]}`;
-  if (code === "EPOCH_START") return "an epoch begins with 0";
-  if (code === "PRODUCER_GAP") return `gap, expected ${headers[header.producerExpected]}`;
-  if (code === "STREAM_SEQ") return "Stream-Seq";
-  throw unexpected("POST", reply);
-}
-
-function unexpected(what: string, { status, code, body, error }: Reply): Error {
-  return new Error(`${what}: ${status} ${code} ${JSON.stringify(body)}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 /** A fixed slice of simulated histories of the HTTP server; `npm run test:sim -- --streams` runs more of them, or one again. */
 import { expect, test } from "vitest";
-import { emptyStreamTally, simulateStreams } from "./simulate-streams.ts";
+import { simulateStreams } from "./simulate-streams.ts";
+import { emptyStreamTally } from "./stream-tally.ts";
 import { addTally } from "./tally.ts";
 
 const histories = 150;
