@@ -2,8 +2,9 @@
  * SQLite by better-sqlite3, the fastest binding for Node: WAL with synchronous=FULL, which syncs
  * the WAL at each commit. One table whose key is the rowid, so that no second index is kept;
  * prepared statements; groups in one transaction. Reads by `pluck`, the column alone without an
- * object around it, and through a memory map, both faster than the defaults. A larger cache, larger
- * pages or rarer checkpoints made nothing faster.
+ * object around it, and through a memory map, both faster than the defaults. Pages are of 4 KiB, as SQLite
+ * makes them; with 16 KiB (better-sqlite3-16k.mjs) transactions of 4,096 are 1.4 times as fast, and
+ * nothing else is: single inserts, transactions of 64, iterate and get are as with 4 KiB.
  */
 import Database from "better-sqlite3";
 import { join } from "node:path";
@@ -20,8 +21,9 @@ export const about = {
   isDurable: true,
 };
 
-export function open(dir, { synchronous = "FULL" } = {}) {
+export function open(dir, { synchronous = "FULL", pageSize = 4096 } = {}) {
   const db = new Database(join(dir, "log.db"));
+  db.pragma(`page_size = ${pageSize}`);
   db.pragma("journal_mode = WAL");
   db.pragma(`synchronous = ${synchronous}`);
   db.pragma("mmap_size = 2147418112");

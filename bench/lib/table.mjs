@@ -16,11 +16,18 @@ function cellsOf(result) {
   });
 }
 
-function targetCells({ what, bound, value, unit, low, high, isReached, why }) {
+/** By the medians; that single rounds say otherwise is said. */
+function verdict({ isReached, isInEachRound }, no) {
+  if (isReached) return isInEachRound === false ? "reached, not in each round" : "reached";
+  return isInEachRound === false ? `${no}, but in some rounds` : no;
+}
+
+function targetCells(target) {
+  const { what, bound, value, unit, low, high, why } = target;
   if (value === undefined) return [what, bound, "not measured", why, "—"];
   const figure = (number) => number.toPrecision(3);
   const range = low === high ? "" : `${figure(low)} to ${figure(high)}`;
-  return [what, bound, `${figure(value)} ${unit}`, range, isReached ? "reached" : "NOT reached"];
+  return [what, bound, `${figure(value)} ${unit}`, range, verdict(target, "NOT reached")];
 }
 
 export function asText(result) {
@@ -57,7 +64,7 @@ export function targetsAsMarkdown(results) {
   for (const result of results) {
     for (const target of result.targets) {
       const cells = targetCells(target);
-      cells[4] = target.isReached ? "reached" : "**not reached**";
+      if (target.value !== undefined) cells[4] = verdict(target, "**not reached**");
       lines.push(line([title(result), ...cells]));
     }
   }

@@ -16,6 +16,7 @@ export function ratio(results, of, to, atLeast) {
     low: percentile(ratios, 0),
     high: percentile(ratios, 1),
     isReached: value >= atLeast,
+    isInEachRound: ratios.every((each) => each >= atLeast === value >= atLeast),
   };
 }
 
@@ -37,6 +38,7 @@ function absolute(what, values, bound, unit, isGood) {
     low: percentile(values, 0),
     high: percentile(values, 1),
     isReached: isGood(value),
+    isInEachRound: values.every((each) => isGood(each) === isGood(value)),
   };
 }
 

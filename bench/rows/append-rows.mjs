@@ -69,8 +69,16 @@ const append = {
   },
 };
 
+/** The larger the transactions, the more SQLite gains by larger pages. */
+const largePages = {
+  key: "better-sqlite3, 16 KiB pages",
+  contender: "better-sqlite3-16k",
+  label: "4096 per transaction",
+  drive: batches("appendManySync", 4096),
+};
+
 /** Callers against what a program would write for a peer that has no group commit: a transaction of as many records. */
-function callersRow(count, targets) {
+function callersRow(count, targets, more = []) {
   return {
     name: `callers-${count}`,
     title: `${count.toLocaleString("en")} callers of \`await append\``,
@@ -86,6 +94,7 @@ function callersRow(count, targets) {
             label: `${count} per transaction`,
             drive: batches("appendManySync", count),
           },
+          ...more,
           { key: "lmdb", contender: "lmdb", label: `${count} callers`, drive: callers("append", count) },
           {
             key: "classic-level",
@@ -140,6 +149,7 @@ const batch = {
       [
         many("seqlog", "appendBatch"),
         many("better-sqlite3", "4096 per transaction", "appendManySync"),
+        largePages,
         many("lmdb", "batch"),
         many("classic-level", "batch"),
         many("redis", "pipeline of XADD"),
@@ -148,7 +158,13 @@ const batch = {
       ],
       context,
     );
-    return { ...row, targets: [ratio(row.contenders, "seqlog", "better-sqlite3", 2.5)] };
+    return {
+      ...row,
+      targets: [
+        ratio(row.contenders, "seqlog", "better-sqlite3", 2.5),
+        ratio(row.contenders, "seqlog", largePages.key, 2.5),
+      ],
+    };
   },
 };
 
@@ -176,10 +192,15 @@ export const appendRows = [
     ["better-sqlite3", 1],
   ]),
   batchSync,
-  callersRow(4096, [
-    ["seed", 150],
-    ["better-sqlite3", 1.5],
-  ]),
+  callersRow(
+    4096,
+    [
+      ["seed", 150],
+      ["better-sqlite3", 1.5],
+      [largePages.key, 1.5],
+    ],
+    [largePages],
+  ),
   batch,
   rawShape,
 ];

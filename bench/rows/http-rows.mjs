@@ -22,6 +22,8 @@ async function checkKept({ module }, dir, count) {
   }
 }
 
+const warmRequests = 3000;
+
 function appendsRow(connections, atLeast) {
   const label = connections === 1 ? "1 connection" : `${connections} connections`;
   return {
@@ -33,8 +35,8 @@ function appendsRow(connections, atLeast) {
       const contenders = await measureEntries(await loadEntries(labelled), context, async (entry, dir, isWarmUp) => {
         const server = await entry.module.serve(dir);
         await createStream(server.url);
-        // A process that has just begun has compiled nothing yet.
-        const warm = await appendOver(server.url, connections, context.size, (next) => next >= 500);
+        // A process that has just begun has compiled little yet, and grows faster for some thousand requests.
+        const warm = await appendOver(server.url, connections, context.size, (next) => next >= warmRequests);
         const start = performance.now();
         const ms = (isWarmUp ? context.seconds / 2 : context.seconds) * 1000;
         const isOver = () => performance.now() - start >= ms;

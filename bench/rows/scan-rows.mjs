@@ -43,6 +43,7 @@ const readBatches = {
       ...row,
       targets: [
         ratio(row.contenders, "seqlog", "better-sqlite3", 6),
+        ratio(row.contenders, "bytes-at", "better-sqlite3", 6),
         atLeast("seqlog, bytes of records", own, 2.5, "GB/s"),
       ],
       notes: [
