@@ -6,6 +6,7 @@ import { loadManifest } from "../log/manifest.ts";
 import { asSeq } from "../numbers.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
 import { runSync } from "../storage/plan.ts";
+import { addStream } from "./add-stream.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 import { type StreamIdentity, streamIdentity, streamSettings } from "./stream-settings.ts";
 
@@ -39,7 +40,10 @@ export class CopiedStream {
     const info = await connection.ask("look at the stream", () => infoOf(connection));
     if (info === undefined) {
       const settings = { ...streamSettings(stream, replicas, own), ...firstMessage(connection, log) };
-      await connection.ask("make the stream", () => manager.streams.add(settings));
+      // What somebody else has made meanwhile is looked at as one that was there.
+      if ((await addStream(connection, "make the stream", settings)) === undefined) {
+        return await CopiedStream.open(connection, log, replicas);
+      }
       return new CopiedStream(connection, log);
     }
     const identity = streamIdentity(info.config.description);

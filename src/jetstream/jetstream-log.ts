@@ -22,6 +22,7 @@ import { type Position, type ReadOptions, checkReadOptions } from "../segment/po
 import { ReadIterator } from "../segment/read-iterator.ts";
 import { closedError } from "../segment/read-range.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
+import { addStream } from "./add-stream.ts";
 import { AppendLane } from "./append-lane.ts";
 import { durabilityOf } from "./durability.ts";
 import { JetStreamAppends } from "./jetstream-appends.ts";
@@ -422,14 +423,8 @@ async function makeStream(
 ): Promise<StreamInfo> {
   const { manager, location } = connection;
   const settings = streamSettings(location.stream, replicas, { logId, generation, codec }, keyWindowMs);
-  return await connection.ask("make the stream", async () => {
-    try {
-      return await manager.streams.add(settings);
-    } catch (error) {
-      if (!isCode(error, errorCode.nameInUse)) throw error;
-      return await manager.streams.info(location.stream);
-    }
-  });
+  const made = await addStream(connection, "make the stream", settings);
+  return made ?? (await connection.ask("look at the stream", () => manager.streams.info(location.stream)));
 }
 
 function newLogId(): string {

@@ -3,10 +3,12 @@ import { JetStreamApiError } from "@nats-io/jetstream";
 
 export const errorCode = {
   messageNotFound: 10_037,
+  streamCreate: 10_049,
   nameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastMessageId: 10_070,
   wrongLastSequence: 10_071,
+  streamStoreFailed: 10_077,
 } as const;
 
 /** Whether the server refused with this code. */

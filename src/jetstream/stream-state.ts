@@ -3,8 +3,11 @@
  * subject. It outlives a reset, which takes the stream of the records away with all that is in it.
  */
 import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { SeqlogError } from "../errors.ts";
+import { addStream } from "./add-stream.ts";
 import { errorCode, isCode } from "./server-errors.ts";
 import type { StreamConnection } from "./stream-connection.ts";
+import { infoOf } from "./stream-view.ts";
 
 /** What is kept under a name, and the number of the message that holds it: 0 when there is none. */
 export interface KeptState<T> {
@@ -101,20 +104,34 @@ export class StreamState {
 
   async #make(): Promise<void> {
     if (this.#isMade) return;
-    const { manager } = this.#connection;
-    await this.#connection.ask("make the stream beside the log", () =>
-      manager.streams.add({
-        name: this.#stream,
-        subjects: [`${this.#stream}.>`],
-        description: `what seqlog keeps beside the log ${this.#connection.location.stream}`,
-        storage: StorageType.File,
-        retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.Old,
-        max_msgs_per_subject: 1,
-        num_replicas: this.#replicas,
-      }),
-    );
+    const { location } = this.#connection;
+    const log = await this.#connection.ask("look at the stream", () => infoOf(this.#connection));
+    const doing = "make the stream beside the log";
+    const description = `what seqlog keeps beside the log ${location.stream}`;
+    const made = await addStream(this.#connection, doing, {
+      name: this.#stream,
+      subjects: [`${this.#stream}.>`],
+      description,
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      max_msgs_per_subject: 1,
+      num_replicas: log?.config.num_replicas ?? this.#replicas,
+    });
+    if (made === undefined) await this.#checkOurs(description);
     this.#isMade = true;
+  }
+
+  /** One that was made before the log had its replicas is as good. */
+  async #checkOurs(description: string): Promise<void> {
+    const { manager, location } = this.#connection;
+    const found = await this.#connection.ask("look at the stream beside the log", () =>
+      manager.streams.info(this.#stream),
+    );
+    if (found.config.description === description) return;
+    const path = location.shown;
+    const reason = `there is a stream ${this.#stream} that is not seqlog's, where it keeps what belongs to the log`;
+    throw new SeqlogError("SEQLOG_UNSUPPORTED", `${path}: ${reason}`, { path, reason });
   }
 }
 
