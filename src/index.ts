@@ -12,7 +12,7 @@ export {
 } from "./errors.ts";
 export type { Offset, Seq, SeqLike } from "./numbers.ts";
 export { type LogAt, openLog, type OpenOptionsAt } from "./open.ts";
-export type { NatsOpenOptions } from "./jetstream/nats-open-options.ts";
+export type { NatsLogin, NatsOpenOptions } from "./jetstream/nats-open-options.ts";
 export type {
   AppendMessage,
   DeliveryMessage,

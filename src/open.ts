@@ -1,5 +1,6 @@
 /** `openLog`: picks the kind of log by its location. */
 import { SeqlogError } from "./errors.ts";
+import { withoutLogin } from "./jetstream/jetstream-location.ts";
 import type { openJetStreamLog } from "./jetstream/jetstream-log.ts";
 import type { NatsOpenOptions } from "./jetstream/nats-open-options.ts";
 import type { Codec } from "./log/codec.ts";
@@ -85,7 +86,7 @@ async function openRemote(
     throw new SeqlogError(
       "SEQLOG_UNSUPPORTED",
       `${reason}: npm install @nats-io/transport-node @nats-io/jetstream`,
-      { path: location.replace(/\/\/[^@/]*@/, "//"), reason },
+      { path: withoutLogin(location), reason },
       { cause: error },
     );
   }

@@ -5,6 +5,8 @@ export interface NatsServer {
   readonly url: string;
   readonly isRunning: boolean;
   readonly output: string;
+  /** Put into its configuration at its next start. */
+  more: string;
   ask(path: string): Promise<unknown>;
   pause(): void;
   resume(): void;
@@ -16,6 +18,7 @@ export class NatsCluster {
     readonly servers?: number;
     readonly directory?: string;
     readonly withNetworks?: boolean;
+    readonly more?: string;
   }): Promise<NatsCluster>;
   readonly servers: readonly NatsServer[];
   readonly url: string;

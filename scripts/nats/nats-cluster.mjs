@@ -38,9 +38,9 @@ export class NatsCluster {
   /**
    * Starts `servers` of them (one alone is no cluster) and waits until they have a meta leader.
    * Without `directory` the data is in a temporary one, which goes when the cluster is stopped.
-   * `withNetworks` gives each a network namespace, for `cut`.
+   * `withNetworks` gives each a network namespace, for `cut`. `more` is put into each configuration.
    */
-  static async start({ servers: count = 3, directory, withNetworks = false } = {}) {
+  static async start({ servers: count = 3, directory, withNetworks = false, more = "" } = {}) {
     const networks = withNetworks ? new ServerNetworks(count) : undefined;
     const at = directory ?? mkdtempSync(join(tmpdir(), "seqlog-nats-"));
     const ports = networks === undefined ? await freePorts(localhost, 3 * count) : undefined;
@@ -55,7 +55,10 @@ export class NatsCluster {
         wrapper: networks?.wrapper(i),
       });
     });
-    for (const server of servers) server.routes = servers.map(({ route }) => route);
+    for (const server of servers) {
+      server.routes = servers.map(({ route }) => route);
+      server.more = more;
+    }
     const cluster = new NatsCluster(servers, networks, at, directory !== undefined);
     try {
       await Promise.all(servers.map((server) => server.start()));

@@ -28,6 +28,8 @@ export class NatsServer {
   #clusterName;
   /** Of all servers of the cluster; set before the start. */
   routes = [];
+  /** What its configuration has besides: who may log in, and how. For the next start. */
+  more = "";
   /** What the command is put behind, to run it in a network of its own. */
   #wrapper;
   #process;
@@ -146,6 +148,7 @@ listen: "${this.host}:${client}"
 http: "${this.host}:${monitor}"
 jetstream { store_dir: ${JSON.stringify(join(this.#directory, "store"))}, max_memory_store: 256MB, max_file_store: 64GB }
 ${cluster}
+${this.more}
 `;
   }
 }

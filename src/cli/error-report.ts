@@ -1,6 +1,7 @@
 /** From whatever was thrown to one line on standard error and an exit code. */
 import { CommanderError } from "commander";
 import { SeqlogError } from "../errors.ts";
+import { withoutLogins } from "../jetstream/jetstream-location.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { printableJson, printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
@@ -41,9 +42,9 @@ export function reportError(error: unknown): ErrorReport {
 
 /** The report as it is printed: `seqlog: message`, or an object for `--json`. */
 export function formatReport(report: ErrorReport, json: boolean): string {
-  if (!json) return `seqlog: ${printableLine(report.message)}`;
+  if (!json) return `seqlog: ${printableLine(withoutLogins(report.message))}`;
   const { code, message, facts } = report;
-  return printableJson(JSON.stringify({ error: { code, message, facts } }, bytesAsBase64));
+  return printableJson(JSON.stringify({ error: { code, message, facts } }, shown));
 }
 
 /** The library's own words speak of its options; a person at a shell needs the commands. */
@@ -68,6 +69,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error && "code" in error;
 }
 
-function bytesAsBase64(_key: string, value: unknown): unknown {
+function shown(_key: string, value: unknown): unknown {
+  if (typeof value === "string") return withoutLogins(value);
   return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value;
 }

@@ -3,8 +3,9 @@
  * lies beside it (`events.log`, `events.idx`), or a log on NATS JetStream, `nats://host:port/name`.
  */
 import * as path from "node:path";
-import { FileLog, type Log, LogReader, openLog } from "../index.ts";
+import { FileLog, type Log, LogReader, type OpenOptions, openLog } from "../index.ts";
 import { nodeStorage } from "../storage/node-storage.ts";
+import { natsLogin } from "./nats-login.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
@@ -79,9 +80,9 @@ export function isStreamLocation(location: string): boolean {
 /** Opens a log on servers. */
 export async function openStream(
   location: string,
-  options: { readonly readOnly?: boolean; readonly create?: boolean },
+  options: Pick<OpenOptions, "readOnly" | "create" | "retention">,
 ): Promise<Log> {
-  return openLog(location, options);
+  return openLog(location, { ...options, nats: natsLogin(location) });
 }
 
 /**

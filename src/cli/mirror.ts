@@ -4,6 +4,7 @@ import type { CliContext } from "./cli-context.ts";
 import { onInterruption } from "./interruption.ts";
 import { loadJetStream } from "./load-jetstream.ts";
 import { kindOfLog } from "./log-argument.ts";
+import { natsLogin } from "./nats-login.ts";
 import { parseReplicas } from "./parse-replicas.ts";
 import { startProgress } from "./progress.ts";
 import { UsageError } from "./usage-error.ts";
@@ -53,6 +54,7 @@ async function mirror(directory: string, url: string, options: Options, context:
   let nextSeq = 0;
   try {
     await library.mirror(directory, url, {
+      ...natsLogin(url),
       replicas: options.replicas,
       consumer: options.name,
       signal: stop.signal,

@@ -5,6 +5,7 @@ import type { CliContext } from "./cli-context.ts";
 import { onInterruption } from "./interruption.ts";
 import { loadJetStream } from "./load-jetstream.ts";
 import { kindOfLog } from "./log-argument.ts";
+import { natsLogin } from "./nats-login.ts";
 import { parseReplicas } from "./parse-replicas.ts";
 import { printableLine } from "./printable.ts";
 import { startProgress } from "./progress.ts";
@@ -18,6 +19,9 @@ interface Options {
 const help = `
 Numbers, ids and times stay what they are. Only what is in the log when the command begins is copied;
 the log is not changed, and may be written meanwhile: \`seqlog mirror\` goes on from there.
+
+Keys do not move: an append with a key that was made to the directory, repeated to the stream, is a NEW record
+there. Let programs finish what they would repeat before you promote.
 
 Interrupted, by whatever, run it again: it goes on where the stream ends. A stream that is there must be
 empty or the beginning of this log; when a record in it differs, nothing is changed (exit code 2). In the
@@ -57,13 +61,17 @@ async function promote(directory: string, url: string, options: Options, context
   const { stdout, stderr } = context;
   try {
     const report = await library.promote(directory, url, {
+      ...natsLogin(url),
       replicas: options.replicas,
       signal: stop.signal,
       onProgress: (at) => progress.show(inWords(at)),
     });
     progress.stop();
     if (options.json === true) stdout.line(JSON.stringify(report));
-    else stdout.line(printableLine(told(report, directory)));
+    else {
+      stdout.line(printableLine(told(report, directory)));
+      if (report.copied > 0) stdout.line(aboutKeys);
+    }
   } catch (error) {
     if (error !== interrupted || interruption.exitCode === undefined) throw error;
     context.exitCode = interruption.exitCode;
@@ -75,6 +83,9 @@ async function promote(directory: string, url: string, options: Options, context
 }
 
 const interrupted = new Error("interrupted");
+
+const aboutKeys =
+  "note: keys did not move: an append with a key that was made to the directory, repeated to the stream, is a new record";
 
 function inWords({ doing, records, total }: PromoteProgress): string {
   const percent = String(Math.floor((100 * records) / Math.max(1, total))).padStart(3);

@@ -78,6 +78,10 @@ function termOf(command: Command): string {
 }
 
 const help = `
+A login to nats:// is a user and password, or a token, in the URL (nats://user:password@host/name) or, where others
+can see the arguments, in the environment: NATS_USER and NATS_PASSWORD, NATS_TOKEN, or the name of a file in
+NATS_CREDS or NATS_NKEY. NATS_CA names the certificates of your own CA, NATS_CERT and NATS_KEY a client's own.
+
 Exit codes: 0 fine, 1 damage found, 2 wrong usage or input, 3 another process is writing, 4 I/O error.
 
 Examples:

@@ -7,6 +7,7 @@ import type { CliContext } from "./cli-context.ts";
 import { isStreamLocation, openStream } from "./log-argument.ts";
 import { onInterruption } from "./interruption.ts";
 import { printableLine } from "./printable.ts";
+import { readSmallFile } from "./read-small-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface ServeFlags {
@@ -121,15 +122,9 @@ function refuseLog(directory: string): void {
 }
 
 function tokensIn(path: string): string[] {
-  const file = nodeStorage.openSync(path, "read");
-  try {
-    const bytes = new Uint8Array(Math.min(file.statSync().size, 1024 * 1024));
-    const tokens = tokensOf(Buffer.from(bytes.subarray(0, file.readSync(bytes, 0))).toString("utf8"));
-    if (tokens.length === 0) throw new UsageError(`${path} holds no token; write one a line`);
-    return tokens;
-  } finally {
-    file.closeSync();
-  }
+  const tokens = tokensOf(readSmallFile(path));
+  if (tokens.length === 0) throw new UsageError(`${path} holds no token; write one a line`);
+  return tokens;
 }
 
 function gather(value: string, before: readonly string[] | undefined): string[] {

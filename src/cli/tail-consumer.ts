@@ -1,5 +1,6 @@
 /** `seqlog tail --consumer`: tails with a durable consumer, which goes on where it left off. */
 import { type Consumer, type Log, type Position, SeqlogError } from "../index.ts";
+import { withoutLogins } from "../jetstream/jetstream-location.ts";
 import type { CliContext } from "./cli-context.ts";
 import { openForConsumers } from "./consumers-log.ts";
 import { onInterruption } from "./interruption.ts";
@@ -65,7 +66,7 @@ async function tellOfFrom(
   stderr.line(
     printableLine(
       `seqlog: note: the consumer ${name} goes on at seq ${there.nextSeq}, since ${fromOption} is for a new one; ` +
-        `\`seqlog consumers seek ${location} ${name} --to …\` moves it`,
+        `\`seqlog consumers seek ${withoutLogins(location)} ${name} --to …\` moves it`,
     ),
   );
   await stderr.flush();

@@ -1,5 +1,5 @@
 /** `seqlog trim` of a log on servers: record by record, since it has no segments here. */
-import { type HeldBack, type Log, type Position, type Protector, openLog } from "../index.ts";
+import { type HeldBack, type Log, type Position, type Protector } from "../index.ts";
 import { asSeq } from "../numbers.ts";
 import { openStream } from "./log-argument.ts";
 import type { Trimmed } from "./trim.ts";
@@ -44,7 +44,7 @@ async function furthestBehind(log: Log): Promise<Protector | undefined> {
 }
 
 export async function removeFromStream(location: string, position: Position, force: boolean): Promise<Trimmed> {
-  const log: Log = await openLog(location, { create: false, retention: { protect: "consumers" } });
+  const log = await openStream(location, { create: false, retention: { protect: "consumers" } });
   try {
     const before = await log.stats();
     const { heldBack } = await log.trim({ before: position, force });

@@ -4,5 +4,6 @@
  *
  * @module
  */
+export type { NatsLogin } from "./nats-open-options.ts";
 export { mirror, type MirrorOptions } from "./mirror.ts";
 export { promote, type PromoteOptions, type PromoteProgress, type PromoteReport } from "./promote.ts";

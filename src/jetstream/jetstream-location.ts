@@ -13,7 +13,7 @@ export interface JetStreamLocation {
   readonly shown: string;
 }
 
-const pattern = /^(nats|tls):\/\/(?:([^@/]*)@)?([^/?#]+)\/([^?#]*)$/i;
+const pattern = /^(nats|tls):\/\/(?:([^@/\s]*)@)?([^@/?#]+)\/([^?#]*)$/i;
 
 /** What a stream may be called: what the server takes, in the ASCII that every shell and file system takes too. */
 const streamPattern = /^[A-Za-z0-9_-]{1,128}$/;
@@ -26,10 +26,10 @@ export function parseJetStreamLocation(location: string): JetStreamLocation {
   const servers = hosts.split(",");
   if (scheme === "" || servers.includes("") || !streamPattern.test(stream)) {
     throw new TypeError(
-      `${withoutPassword(location)}: a log on JetStream is at nats://host:4222/name or nats://a:4222,b:4222,c:4222/name; a name has letters, digits, - and _`,
+      `${withoutLogin(location)}: a log on JetStream is at nats://host:4222/name or nats://a:4222,b:4222,c:4222/name; a name has letters, digits, - and _. In a user or password write @ as %40, / as %2F and : as %3A`,
     );
   }
-  const [user, password] = login?.split(":", 2).map(decodeURIComponent) ?? [];
+  const [user, password] = login === undefined ? [] : partsOf(login);
   return {
     servers,
     stream,
@@ -40,6 +40,23 @@ export function parseJetStreamLocation(location: string): JetStreamLocation {
   };
 }
 
-function withoutPassword(location: string): string {
-  return location.replace(/\/\/[^@/]*@/, "//");
+/** What stands before the host: a user and its password, or a token. */
+function partsOf(login: string): string[] {
+  const colon = login.indexOf(":");
+  const parts = colon < 0 ? [login] : [login.slice(0, colon), login.slice(colon + 1)];
+  try {
+    return parts.map(decodeURIComponent);
+  } catch {
+    throw new TypeError("the user or password of the location has a % that is no %XX: write it as %25");
+  }
+}
+
+/** A location, perhaps not a right one, without user, password or token: rather too little of it is left than too much. */
+export function withoutLogin(location: string): string {
+  return location.replace(/\/\/.*@/s, "//");
+}
+
+/** Text without the users, passwords and tokens of the locations in it. */
+export function withoutLogins(text: string): string {
+  return text.replaceAll(/\b(nats|tls):\/\/[^\s"'`]*@/gi, "$1://");
 }

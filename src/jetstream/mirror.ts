@@ -7,11 +7,12 @@ import { compareStream, differs } from "./compare-stream.ts";
 import { CopiedStream, type SourceLog } from "./copied-stream.ts";
 import { parseJetStreamLocation } from "./jetstream-location.ts";
 import { defaultPatienceMs } from "./promote.ts";
+import type { NatsLogin } from "./nats-open-options.ts";
 import { StreamConnection } from "./stream-connection.ts";
 import { StreamCopier } from "./stream-copier.ts";
 
 /** Options of `mirror`. */
-export interface MirrorOptions {
+export interface MirrorOptions extends NatsLogin {
   /** The name of its consumer in the log, and so of its checkpoint. Default `"mirror"`. */
   readonly consumer?: string;
   /** Copies of each record in the cluster, of a stream that is made now: 1, 3 or 5. Default 1. */
@@ -49,7 +50,7 @@ export async function mirror(directory: string | URL, location: string, options:
   const log = await FileLog.open(directory, { readOnly: true });
   try {
     const consumer = await log.consumer(name, { from: "start" });
-    const connection = await StreamConnection.open(target, patienceMs);
+    const connection = await StreamConnection.open(target, patienceMs, options);
     try {
       const stream = await CopiedStream.open(connection, log, replicas);
       const from = await placeToGoOn(log, connection, stream, signal);

@@ -5,8 +5,21 @@ import type { OpenOptions } from "../log/file-open-options.ts";
 import { type Retention, checkedRetention } from "../log/retention.ts";
 import { defaultKeyWindowMs } from "./stream-settings.ts";
 
+/** Whom to log in as, and how. What the location says (a user with a password, or a token, before the host) counts where these say nothing. */
+export interface NatsLogin {
+  readonly user?: string;
+  readonly pass?: string;
+  readonly token?: string;
+  /** The content of a `.creds` file. */
+  readonly creds?: string | Uint8Array;
+  /** The seed of a user's nkey: text that begins with `SU`. */
+  readonly nkey?: string;
+  /** What the servers' certificates are checked against, when not by what Node.js trusts, and the client's own: PEM text. With it only TLS is spoken, as with `tls://`. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
 /** Options of opening a log on NATS JetStream. */
-export interface NatsOpenOptions extends OpenOptions {
+export interface NatsOpenOptions extends OpenOptions, NatsLogin {
   /** Copies of each record in the cluster, of a stream that is made now: 1 to 5. Default 1. */
   readonly replicas?: number;
   /** Refuse a log whose acknowledged records a power cut of one server may take. Default false: then it is a warning of the process. */
@@ -29,14 +42,6 @@ export interface NatsOpenOptions extends OpenOptions {
   readonly patienceMs?: number;
   /** Bytes of data in one record, for appends alone. Default and at most: what the server takes in a message (1 MiB, unless configured) less 512. */
   readonly maxRecordBytes?: number;
-  /** Whom to log in as; a user or a token in the location is the same. */
-  readonly user?: string;
-  readonly pass?: string;
-  readonly token?: string;
-  /** The content of a `.creds` file. */
-  readonly creds?: string | Uint8Array;
-  /** For `tls://`: what the servers' certificates are checked against, and the client's own; PEM text. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
 /** How a log on a stream works. */

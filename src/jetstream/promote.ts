@@ -3,6 +3,7 @@ import { FileLog } from "../log/file-log.ts";
 import { compareStream, differs } from "./compare-stream.ts";
 import { CopiedStream } from "./copied-stream.ts";
 import { parseJetStreamLocation } from "./jetstream-location.ts";
+import type { NatsLogin } from "./nats-open-options.ts";
 import { StreamConnection } from "./stream-connection.ts";
 import { StreamCopier } from "./stream-copier.ts";
 
@@ -17,7 +18,7 @@ export interface PromoteProgress {
 }
 
 /** Options of `promote`. */
-export interface PromoteOptions {
+export interface PromoteOptions extends NatsLogin {
   /** Copies of each record in the cluster, of a stream that is made now: 1, 3 or 5. Default 1. */
   readonly replicas?: number;
   /** How long servers may do nothing before it gives up. Default 60,000; it can be run again and goes on. */
@@ -65,7 +66,7 @@ export async function promote(
   const target = parseJetStreamLocation(location);
   const log = await FileLog.open(directory, { readOnly: true });
   try {
-    const connection = await StreamConnection.open(target, patienceMs);
+    const connection = await StreamConnection.open(target, patienceMs, options);
     try {
       const { firstSeq, nextSeq } = log;
       const stream = await CopiedStream.open(connection, log, replicas);

@@ -1,11 +1,20 @@
 /** A connection to the servers of a stream that sits out their elections, restarts and network cuts. */
 import { type JetStreamManager, jetstream, jetstreamManager, JetStreamApiError } from "@nats-io/jetstream";
-import { type NatsConnection, connect, credsAuthenticator } from "@nats-io/transport-node";
+import {
+  type Authenticator,
+  AuthorizationError,
+  type ConnectionOptions,
+  type NatsConnection,
+  PermissionViolationError,
+  connect,
+  credsAuthenticator,
+  nkeyAuthenticator,
+} from "@nats-io/transport-node";
 import { SeqlogError } from "../errors.ts";
 import type { Clock } from "../storage/storage.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { JetStreamLocation } from "./jetstream-location.ts";
-import type { NatsOpenOptions } from "./nats-open-options.ts";
+import type { NatsLogin } from "./nats-open-options.ts";
 
 /** Between two questions that got no answer. */
 const pauseMs = 200;
@@ -19,8 +28,32 @@ const pingMs = 4000;
 /** How long one question may take. */
 const answerMs = 2000;
 
-/** Whom to log in as, beside what the location says. */
-type Login = Pick<NatsOpenOptions, "user" | "pass" | "token" | "creds" | "tls">;
+/** What the client is told of a login: of the options, or of the location where they say nothing. */
+function loginOptions({ user, password, isTls }: JetStreamLocation, login: NatsLogin): ConnectionOptions {
+  const tls = isTls || login.tls !== undefined ? { tls: { ...login.tls } } : {};
+  if (login.creds !== undefined) {
+    const authenticator = tried("creds is not the content of a .creds file", credsAuthenticator(bytesOf(login.creds)));
+    return { ...tls, authenticator };
+  }
+  if (login.nkey !== undefined) {
+    const authenticator = tried("nkey is not the seed of a user, SU…", nkeyAuthenticator(bytesOf(login.nkey.trim())));
+    return { ...tls, authenticator };
+  }
+  if (login.token !== undefined) return { ...tls, token: login.token };
+  if (login.user !== undefined) return { ...tls, user: login.user, pass: login.pass ?? "" };
+  if (user === undefined) return tls;
+  return password === undefined ? { ...tls, token: user } : { ...tls, user, pass: password };
+}
+
+/** Said before a server is asked, and without what was given. */
+function tried(problem: string, authenticator: Authenticator): Authenticator {
+  try {
+    authenticator("nonce");
+  } catch {
+    throw new TypeError(problem);
+  }
+  return authenticator;
+}
 
 function bytesOf(text: string | Uint8Array): Uint8Array {
   return typeof text === "string" ? Buffer.from(text, "utf8") : text;
@@ -33,6 +66,7 @@ export class StreamConnection {
   readonly clock: Clock = nodeMachine.clock;
   /** How long to wait for servers that do not do their work. */
   readonly #patienceMs: number;
+  #closedBy: Error | undefined;
   readonly #onDisconnect = new Set<() => void>();
 
   private constructor(
@@ -46,12 +80,15 @@ export class StreamConnection {
     this.manager = manager;
     this.#patienceMs = patienceMs;
     void this.#listen();
+    void nats.closed().then((error) => {
+      this.#closedBy = error ?? undefined;
+    });
   }
 
   /** @throws SEQLOG_IO when no server can be reached, or none has JetStream */
-  static async open(location: JetStreamLocation, patienceMs: number, login: Login = {}): Promise<StreamConnection> {
-    const { servers, isTls, shown } = location;
-    const { user = location.user, pass = location.password, token, creds, tls } = login;
+  static async open(location: JetStreamLocation, patienceMs: number, login: NatsLogin = {}): Promise<StreamConnection> {
+    const { servers, shown } = location;
+    const whoAndHow = loginOptions(location, login);
     let nats: NatsConnection;
     try {
       nats = await connect({
@@ -63,10 +100,7 @@ export class StreamConnection {
         maxPingOut: 2,
         reconnectTimeWait: pauseMs,
         timeout: 10_000,
-        ...(token === undefined ? {} : { token }),
-        ...(user === undefined ? {} : pass === undefined ? { token: user } : { user, pass }),
-        ...(creds === undefined ? {} : { authenticator: credsAuthenticator(bytesOf(creds)) }),
-        ...(isTls || tls !== undefined ? { tls: { ...tls } } : {}),
+        ...whoAndHow,
       });
     } catch (error) {
       throw ioError(shown, "connect", error);
@@ -108,7 +142,9 @@ export class StreamConnection {
         // 503: there is no leader now.
         if (error instanceof JetStreamApiError && error.status !== 503)
           throw refusedError(this.location.shown, doing, error);
-        if (this.nats.isClosed() || this.clock.now() - begun > this.#patienceMs) {
+        // The client gives up by itself when the login is refused again and again.
+        if (this.nats.isClosed()) throw ioError(this.location.shown, doing, this.#closedBy ?? error);
+        if (isRefusal(error) || this.clock.now() - begun > this.#patienceMs) {
           throw ioError(this.location.shown, doing, error);
         }
       }
@@ -162,19 +198,48 @@ function refusedError(path: string, doing: string, cause: JetStreamApiError): Se
 /** What the network or the servers failed with. */
 export function ioError(path: string, syscall: string, cause: unknown): SeqlogError<"SEQLOG_IO"> {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const errno = codeOf(cause) ?? "ETIMEDOUT";
+  const errno = isRefusal(cause) ? "EACCES" : (codeOf(cause) ?? "ETIMEDOUT");
   return new SeqlogError(
     "SEQLOG_IO",
-    `${path}: ${syscall}: ${reason} (${errno}); is nats-server running there, with JetStream (-js)?`,
+    `${path}: ${syscall}: ${reason} (${errno}); ${adviceFor(cause, errno, path)}`,
     { path, syscall, errno },
     { cause },
   );
 }
 
+/** Whether it is about who asks, so that asking again is of no use. */
+function isRefusal(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof AuthorizationError || at instanceof PermissionViolationError) return true;
+  }
+  return false;
+}
+
+function adviceFor(cause: unknown, errno: string, path: string): string {
+  if (errno === "EACCES") {
+    return isPermission(cause)
+      ? "the user may not do this there: it needs to publish to $JS.API.>, NAME and SEQLOG_NAME.> (NAME being the stream's), and to subscribe to _INBOX.>"
+      : "the server does not know this user, or not with this password, token or key";
+  }
+  if (/CERT|SIGNATURE|SSL|TLS/.test(errno)) {
+    return "the certificates do not fit: tls: { ca } names whom to trust (NODE_EXTRA_CA_CERTS at a shell), tls: { cert, key } the client's own";
+  }
+  if (/does not support 'tls'/.test(String(cause))) return "use nats:// if it is to go unencrypted";
+  const certificate = path.startsWith("tls:")
+    ? ", and does it want a certificate of the client (tls: { cert, key })"
+    : "";
+  return `is nats-server running there, with JetStream (-js)${certificate}?`;
+}
+
+function isPermission(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof PermissionViolationError) return true;
+  return false;
+}
+
 function codeOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const { code } = at as NodeJS.ErrnoException;
-    if (typeof code === "string" && /^E[A-Z]+$/.test(code)) return code;
+    if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
   }
   return undefined;
 }

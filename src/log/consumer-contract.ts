@@ -160,7 +160,7 @@ export interface Consumer<Out = Uint8Array> extends AsyncIterable<Delivery<Out>>
 /** What lies between a consumer and the end of its log. */
 export interface ConsumerLag {
   readonly records: number;
-  /** Of the records, headers included. */
+  /** Of the records, headers included; of a log on JetStream an estimate, by its average record. */
   readonly bytes: number;
   /** The age of the first record that is not acknowledged; 0 when there is none, undefined where ids hold no time. */
   readonly ms: number | undefined;
