@@ -9,8 +9,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...soaks],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 240_000,
     allowOnly: false,
   },
 });

@@ -12,6 +12,9 @@ export interface NatsServer {
   resume(): void;
 }
 
+/** What each server said last, of all clusters that this process started. */
+export function lastWords(): string;
+
 export class NatsCluster {
   private constructor();
   static start(options?: {

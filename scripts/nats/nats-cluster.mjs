@@ -15,6 +15,17 @@ const localhost = "127.0.0.1";
 /** Servers that were cut off take long to find each other again, on a busy machine longer. */
 const healMs = 240_000;
 
+/** Of this process, also those that were stopped: who tells of a failure wants to know what they said. */
+const started = [];
+
+/** What each server said last, of all clusters that this process started. */
+export function lastWords() {
+  return started
+    .flatMap(({ servers }) => servers)
+    .map(({ name, url, output }) => `--- nats-server ${name} (${url}) said last:\n${output}`)
+    .join("\n");
+}
+
 export class NatsCluster {
   /** By number; `servers[i].name` is what JetStream calls it. */
   servers;
@@ -60,6 +71,7 @@ export class NatsCluster {
       server.more = more;
     }
     const cluster = new NatsCluster(servers, networks, at, directory !== undefined);
+    started.push(cluster);
     try {
       await Promise.all(servers.map((server) => server.start()));
       await cluster.isWhole();

@@ -8,6 +8,9 @@ import { until } from "./until.mjs";
 /** Debian has it where not everybody's PATH goes. */
 const path = `${process.env.PATH}:/usr/sbin:/sbin`;
 
+/** One whose cable is pulled or that is paused does not answer; on a busy machine others take a while, too. */
+const answerMs = 10_000;
+
 function accepts(host, port) {
   return new Promise((resolve) => {
     const socket = connect(port, host);
@@ -62,7 +65,6 @@ export class NatsServer {
     const config = join(this.#directory, "nats.conf");
     writeFileSync(config, this.#config());
     const [program, ...args] = [...this.#wrapper, "nats-server", "-c", config];
-    this.#output = "";
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PATH: path } });
     const keep = (text) => {
       this.#output = (this.#output + text).slice(-8192);
@@ -90,7 +92,7 @@ export class NatsServer {
   /** The answer of its monitoring port, also when it says that it is not well. */
   async ask(what) {
     const response = await fetch(`http://${this.host}:${this.ports.monitor}${what}`, {
-      signal: AbortSignal.timeout(2000),
+      signal: AbortSignal.timeout(answerMs),
     });
     return response.json();
   }

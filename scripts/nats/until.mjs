@@ -4,7 +4,7 @@
  * Resolves with the first value of `ask` that is not undefined or false; an ask that throws counts
  * as one that has no answer yet, and its error is told when the time is up.
  */
-export async function until(what, ask, timeoutMs = 60_000) {
+export async function until(what, ask, timeoutMs = 180_000) {
   const deadline = performance.now() + timeoutMs;
   let last;
   for (;;) {

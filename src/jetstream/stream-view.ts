@@ -19,7 +19,7 @@ import { checkedRecord, runOf } from "./stream-run.ts";
 import { type StreamIdentity, streamIdentity } from "./stream-settings.ts";
 
 /** A stream that is being reset is not there for a moment. */
-const resetMs = 5000;
+const resetMs = 15_000;
 
 const never = new AbortController().signal;
 

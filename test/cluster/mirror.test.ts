@@ -226,7 +226,7 @@ test(
     await log.append("a");
     await mirrorAll(log, location);
     const connection = await connect({ servers: cluster.addresses });
-    const { config } = await (await jetstreamManager(connection)).streams.info(stream);
+    const { config } = await (await jetstreamManager(connection, { timeout: 60_000 })).streams.info(stream);
     await connection.close();
     expect(config).toMatchObject({ num_replicas: 1, storage: "file", retention: "limits", subjects: [stream] });
   }),

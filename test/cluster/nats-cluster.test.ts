@@ -66,7 +66,7 @@ test(
     const cluster = await NatsCluster.start();
     const connection = await natsConnect({ servers: cluster.addresses });
     try {
-      const manager = await jetstreamManager(connection);
+      const manager = await jetstreamManager(connection, { timeout: 60_000 });
       await manager.streams.add({ name: "orders", subjects: ["orders"], num_replicas: 3 });
       const first = await cluster.leaderOf("orders");
       await cluster.kill(first);

@@ -17,7 +17,7 @@ test(
       await using log = await openLog(`${cluster.url}/replicated`, { nats: { replicas: 3 } });
       await Promise.all(Array.from({ length: 50 }, (_, count) => log.append(`${count}`)));
       const connection = await connect({ servers: cluster.addresses });
-      const manager = await jetstreamManager(connection);
+      const manager = await jetstreamManager(connection, { timeout: 60_000 });
       const message = await manager.streams.getMessage("replicated", { seq: 30 });
       await connection.close();
       expect(message?.header.get("Nats-Expected-Last-Sequence")).toBe("29");
@@ -26,5 +26,4 @@ test(
       await cluster.stop();
     }
   }),
-  120_000,
 );

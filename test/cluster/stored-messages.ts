@@ -14,7 +14,7 @@ export interface StoredMessage {
 export async function storedMessages(servers: string[], stream: string): Promise<StoredMessage[]> {
   const connection = await connect({ servers });
   try {
-    const { state } = await (await jetstreamManager(connection)).streams.info(stream);
+    const { state } = await (await jetstreamManager(connection, { timeout: 60_000 })).streams.info(stream);
     const found: StoredMessage[] = [];
     if (state.messages === 0) return found;
     const consumer = await jetstream(connection).consumers.get(stream);

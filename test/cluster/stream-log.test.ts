@@ -22,7 +22,7 @@ beforeAll(async () => {
   if (natsServer.missing !== undefined) return;
   cluster = await NatsCluster.start({ servers: 1 });
   connection = await connect({ servers: cluster.addresses });
-  manager = await jetstreamManager(connection);
+  manager = await jetstreamManager(connection, { timeout: 60_000 });
 });
 
 afterAll(async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
   if (natsServer.missing !== undefined) return;
   cluster = await NatsCluster.start({ servers: 1 });
   connection = await connect({ servers: cluster.addresses });
-  manager = await jetstreamManager(connection);
+  manager = await jetstreamManager(connection, { timeout: 60_000 });
 });
 
 afterAll(async () => {
@@ -105,7 +105,7 @@ test(
     // The first append of a program is one to look at.
     const stricter = await openLog(at(name), { retention: { maxAgeMs: 2.5 * hour } });
     await stricter.append("new");
-    await expect.poll(() => stricter.firstSeq, { timeout: 60_000 }).toBe(4);
+    await expect.poll(() => stricter.firstSeq, { timeout: 180_000 }).toBe(4);
     await stricter.close();
   }),
 );

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import type { TestContext } from "vitest";
+import { lastWords } from "../../scripts/nats/nats-cluster.mjs";
 
 /** Something a machine may not have. */
 export interface Need {
@@ -62,7 +63,13 @@ export function onlyWith(
   standIn?: StandIn,
 ): (context: TestContext) => Promise<void> {
   const missing = needs.filter((need) => need.missing !== undefined);
-  if (missing.length === 0) return () => body();
+  if (missing.length === 0) {
+    return async (context) => {
+      // A refusal of a server can be understood by what it said alone.
+      if (needs.includes(natsServer)) context.onTestFailed(() => void process.stderr.write(lastWords()));
+      await body();
+    };
+  }
   const why = missing.map((need) => `${need.name} is missing (${need.missing})`).join("; ");
   const isStoodInFor = standIn?.needs.every((need) => need.missing === undefined) === true;
   const instead = isStoodInFor ? ` Instead: ${standIn.name}.` : "";
