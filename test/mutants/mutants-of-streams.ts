@@ -203,12 +203,8 @@ export const mutantsOfStreams: readonly Mutant[] = [
         file: streamStore,
         find: `    this.#directory.tryToOwn();
     this.#look();
-  }
-
-  /** Brings`,
-        replace: `  }
-
-  /** Brings`,
+`,
+        replace: ``,
       },
     ],
   },

@@ -525,6 +525,24 @@ describe("two processes", () => {
       expect(second.storage.statSync(log.location)).toBeUndefined();
     }));
 
+  test("a clock that was set back does not keep the second from looking", async () => {
+    const disk = new SimulatedDisk();
+    const [first, second] = [disk.boot(), disk.boot()];
+    first.storage.makeDirectorySync(directory);
+    await must(first, async () => {
+      const mine = openStore(first);
+      await create(mine, "a");
+      const theirs = openStore(second);
+      expect(theirs.find("a")).toBeDefined();
+      disk.clock.jump(-3_600_000);
+      await create(mine, "b");
+      await pause(second, 300);
+      expect(theirs.find("b")).toBeDefined();
+      await mine.close();
+      await theirs.close();
+    });
+  });
+
   test("streams that the new owner could not look for are no free names", async () => {
     const disk = new SimulatedDisk();
     const [first, second] = [disk.boot(), disk.boot()];

@@ -115,7 +115,7 @@ export class StreamStore {
   /** What could not be read may be readable now. */
   #lookForUnreadable(): void {
     if (this.#unreadable === undefined) return;
-    if (this.#machine.clock.now() - this.#lookedAt >= lookAgainMs) this.#look();
+    if (this.#isTimeToLook) this.#look();
   }
 
   /** All that are there, in no particular order. */
@@ -479,9 +479,14 @@ export class StreamStore {
   #lookAgain(): void {
     if (this.#unreadable !== undefined && this.#lookedAt === 0) return this.#look();
     if (this.#directory.isOwned) return;
-    if (this.#machine.clock.now() - this.#lookedAt < lookAgainMs || !this.#directory.exists) return;
+    if (!this.#isTimeToLook || !this.#directory.exists) return;
     this.#directory.tryToOwn();
     this.#look();
+  }
+
+  /** A clock that was set back does not make the last look a later one. */
+  get #isTimeToLook(): boolean {
+    return Math.abs(this.#machine.clock.now() - this.#lookedAt) >= lookAgainMs;
   }
 
   /** Brings what is known to what is there. One that fails is made up for before a name is called free. */
