@@ -313,7 +313,7 @@ class StreamHistory {
     if (reply.status === 423) return;
     if (reply.code === "DELETED_WITH_FORKS") return this.#isBetweenDeletions(asked);
     if (reply.status !== 200 && reply.code !== "EXISTS") throw unexpected("PUT", reply);
-    this.#mayBeThere(asked, asked.lives);
+    this.#mayBeThere(asked, this.#candidates(asked));
     const [only] = asked.lives;
     if (asked.lives.length > 1 || only === undefined || only.attempts.some((each) => each.close)) return;
     const isSame = only.lifetime.ttlMs === lifetime.ttlMs && only.lifetime.expiresAtMs === lifetime.expiresAtMs;
@@ -366,7 +366,7 @@ class StreamHistory {
     if (usable.status === 404) return this.#isAbsent(asked);
     if (usable.code === "DELETED_WITH_FORKS") return this.#isBetweenDeletions(asked);
     const verdict = verdictOf(usable, producer);
-    const lives = this.#mayBeThere(asked, asked.lives);
+    const lives = this.#mayBeThere(asked, this.#candidates(asked));
     const allowed = new Set(lives.flatMap((life) => [...life.allowed(attempt, isFirstTime, asked.order)]));
     if (!allowed.has(verdict)) {
       throw new Error(`an append was answered: ${verdict}; may be: ${[...allowed].join("; ")}`);
@@ -447,7 +447,7 @@ class StreamHistory {
     if (reply === undefined) return;
     if (reply.status === 404) return this.#isAbsent(asked);
     if (reply.code === "DELETED_WITH_FORKS") return this.#isBetweenDeletions(asked);
-    const [life, ...more] = this.#mayBeThere(asked, asked.lives);
+    const [life, ...more] = this.#mayBeThere(asked, this.#candidates(asked));
     if (life === undefined || more.length > 0) return;
     life.hasRecords(Number(reply.headers[header.nextOffset]?.slice(0, 16)), this.#seenSince(asked));
   }
@@ -493,7 +493,7 @@ class StreamHistory {
     if (reply.code === "DELETED_WITH_FORKS") return this.#isBetweenDeletions(asked);
     if (reply.status !== 204) throw unexpected("DELETE", reply);
     this.#isOwners(asked, "a stream was deleted");
-    this.#mayBeThere(asked, asked.lives);
+    this.#mayBeThere(asked, this.#candidates(asked));
     for (const life of asked.lives) {
       if (isOlder(life, asked)) this.#gone(life);
       else life.deletions++;
@@ -536,8 +536,7 @@ class StreamHistory {
     const { server, at } = asked;
     const isOwner = this.#isOwner(asked);
     const possible = lives.filter((life) => {
-      const isGone = life.goneAt !== undefined && !asked.lives.includes(life);
-      if (isGone && (isOwner || at - (life.goneAt ?? 0) > staleMs)) return false;
+      if (life.goneAt !== undefined && !asked.lives.includes(life) && !this.#isStale(life, asked)) return false;
       return life.mayLive(at, server.pid, isOwner && !server.hasErrors);
     });
     if (possible.length === 0) {
@@ -548,6 +547,17 @@ class StreamHistory {
     const { ttlMs } = only?.lifetime ?? {};
     if (ttlMs !== undefined && at > (only?.certainSince?.at ?? Infinity) + ttlMs) this.#tally.kept++;
     return possible;
+  }
+
+  /** The streams that may have had the name for the server that was asked. */
+  #candidates(asked: Asked): StreamLife[] {
+    const stale = this.#all.filter((life) => this.#isStale(life, asked) && !asked.lives.includes(life));
+    return [...stale, ...asked.lives];
+  }
+
+  /** Whether a stream has gone, and a server that is not the owner may not have seen that yet. */
+  #isStale({ name, goneAt = -Infinity }: StreamLife, asked: Asked): boolean {
+    return !this.#isOwner(asked) && name === asked.name && asked.at - goneAt <= staleMs;
   }
 
   /** Where a stream could not be read, a deleted one is kept, since that might be a fork of it, until an owner can read all. */
