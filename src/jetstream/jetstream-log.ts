@@ -28,7 +28,7 @@ import { durabilityOf } from "./durability.ts";
 import { JetStreamAppends } from "./jetstream-appends.ts";
 import { parseJetStreamLocation } from "./jetstream-location.ts";
 import { type NatsOpenOptions, type StreamLogSettings, checkedNatsOptions } from "./nats-open-options.ts";
-import { errorCode, isCode } from "./server-errors.ts";
+import { recreateStream } from "./recreate-stream.ts";
 import { StreamConnection } from "./stream-connection.ts";
 import { StreamConsumers } from "./stream-consumers.ts";
 import { readStreamBackward, readStreamForward } from "./stream-reader.ts";
@@ -399,32 +399,35 @@ async function replaceStream(
   config: StreamConfigOf,
   generation: number,
 ): Promise<StreamInfo> {
-  const { manager, location } = connection;
   const { value, revision } = await state.get<KeptGeneration>("generation");
   if (value === undefined || value.generation < generation) {
     await state.put("generation", { generation, logId: config.logId }, revision);
   }
-  await connection.ask("reset", async () => {
-    try {
-      return await manager.streams.delete(location.stream);
-    } catch (error) {
-      if (isCode(error, errorCode.streamNotFound)) return true;
-      throw error;
-    }
-  });
-  return await makeStream(connection, config, generation);
+  const made = await recreateStream(connection, settingsOf(connection, config, generation));
+  return made ?? (await madeBySomebody(connection));
 }
 
 /** Makes the stream; one that somebody else has made meanwhile is taken as it is. */
 async function makeStream(
   connection: StreamConnection,
-  { replicas, keyWindowMs, logId, codec }: StreamConfigOf,
+  config: StreamConfigOf,
   generation: number,
 ): Promise<StreamInfo> {
+  const made = await addStream(connection, "make the stream", settingsOf(connection, config, generation));
+  return made ?? (await madeBySomebody(connection));
+}
+
+function settingsOf(
+  { location }: StreamConnection,
+  { replicas, keyWindowMs, logId, codec }: StreamConfigOf,
+  generation: number,
+): ReturnType<typeof streamSettings> {
+  return streamSettings(location.stream, replicas, { logId, generation, codec }, keyWindowMs);
+}
+
+async function madeBySomebody(connection: StreamConnection): Promise<StreamInfo> {
   const { manager, location } = connection;
-  const settings = streamSettings(location.stream, replicas, { logId, generation, codec }, keyWindowMs);
-  const made = await addStream(connection, "make the stream", settings);
-  return made ?? (await connection.ask("look at the stream", () => manager.streams.info(location.stream)));
+  return await connection.ask("look at the stream", () => manager.streams.info(location.stream));
 }
 
 function newLogId(): string {
