@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Log, openLog } from "../../src/index.ts";
+import { copiesOf } from "./copies-of.ts";
 import { storedMessages } from "./stored-messages.ts";
 
 /** Between an append that failed and the same again. */
@@ -82,7 +83,15 @@ export class KeyedCallers {
     const places = new Map(texts.map((text, seq) => [text, seq]));
     assert.equal(places.size, texts.length);
     for (const [caller, seqs] of this.#acknowledged) {
-      for (const [i, seq] of seqs.entries()) assert.equal(places.get(textOf(caller, i)), seq);
+      for (const [i, seq] of seqs.entries()) {
+        const text = textOf(caller, i);
+        const found = places.get(text);
+        if (found === seq) continue;
+        const copies = await copiesOf(servers, stream, seq + 1);
+        assert.fail(
+          `"${text}" was acknowledged at ${seq} and read at ${found ?? "no place"}. Message ${seq + 1}:\n${copies}`,
+        );
+      }
       // The order of each caller.
       assert.deepEqual(
         seqs,
