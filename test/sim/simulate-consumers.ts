@@ -179,13 +179,16 @@ class ConsumerHistory {
   /** What the log says of its consumers. */
   async #look({ log, machine }: Process): Promise<void> {
     const { generation } = log;
+    // One that is moved or opened while the list is made may be listed where it was before.
+    const before = new Map(this.#world.books.map((book) => [book, book.eras]));
     const quiet = new Set(this.#world.books.filter(({ claims }) => claims.size === 0));
     try {
       for (const { name, nextSeq, problem } of await log.consumers()) {
         if (!machine.running || log.generation !== generation) return;
         const book = this.#book(name);
         const fits = (era: Era): boolean => era.generation === generation && (nextSeq ?? 0) <= era.ceiling;
-        const isKnown = quiet.has(book) && book.claims.size === 0 && !book.mayBeNone && name !== stored;
+        const isStill = quiet.has(book) && book.claims.size === 0 && before.get(book) === book.eras;
+        const isKnown = isStill && !book.mayBeNone && name !== stored;
         if (nextSeq !== undefined && isKnown && !book.eras.some(fits))
           throw new Error(`${name} is listed at ${nextSeq}`);
         if (problem !== undefined && !/generation|removed/.test(problem)) throw new Error(`${name}: ${problem}`);
