@@ -1,7 +1,6 @@
 /** `JetStreamLog`: a stream of NATS JetStream as a `Log`. What it does is in the files it delegates to. */
 import { StorageType, type StreamInfo } from "@nats-io/jetstream";
 import { SeqlogError } from "../errors.ts";
-import { formatId, idLength, sealId } from "../format/uuid.ts";
 import { type Codec, decoderOf } from "../log/codec.ts";
 import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
 import type {
@@ -22,17 +21,16 @@ import { type Position, type ReadOptions, checkReadOptions } from "../segment/po
 import { ReadIterator } from "../segment/read-iterator.ts";
 import { closedError } from "../segment/read-range.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
-import { addStream } from "./add-stream.ts";
 import { AppendLane } from "./append-lane.ts";
 import { durabilityOf } from "./durability.ts";
 import { JetStreamAppends } from "./jetstream-appends.ts";
 import { parseJetStreamLocation } from "./jetstream-location.ts";
 import { type NatsOpenOptions, type StreamLogSettings, checkedNatsOptions } from "./nats-open-options.ts";
-import { recreateStream } from "./recreate-stream.ts";
 import { StreamConnection } from "./stream-connection.ts";
 import { StreamConsumers } from "./stream-consumers.ts";
 import { readStreamBackward, readStreamForward } from "./stream-reader.ts";
-import { defaultKeyWindowMs, streamIdentity, streamSettings } from "./stream-settings.ts";
+import { type NewStream, resetStream, streamForWriting } from "./stream-reset.ts";
+import { defaultKeyWindowMs, streamSettings } from "./stream-settings.ts";
 import { StreamState } from "./stream-state.ts";
 import { StreamTrims, withoutTimes } from "./stream-trims.ts";
 import { StreamView, infoOf, notFound, timeIn } from "./stream-view.ts";
@@ -59,7 +57,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
   readonly #appends: JetStreamAppends<In> | undefined;
   readonly #consumers: StreamConsumers<Out>;
   readonly #trims: StreamTrims;
-  readonly #config: StreamConfigOf;
+  readonly #config: NewStream;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -221,7 +219,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     // No trim that was thought of for the old stream may reach the new one.
     const replace = (): Promise<void> =>
       this.#trims.alone(async () => {
-        const info = await replaceStream(this.#connection, this.#state, this.#config, this.#view.generation + 1);
+        const info = await resetStream(this.#connection, this.#state, this.#config, this.#view.generation);
         this.#view.learn(info);
         this.#lane?.begunAnew();
       });
@@ -285,21 +283,13 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
   }
 }
 
-/** What a stream that is made has. */
-interface StreamConfigOf {
-  readonly replicas: number;
-  readonly keyWindowMs: number;
-  readonly logId: string;
-  readonly codec: string | null;
-}
-
 /** What opening found and made. */
 interface OpenedStream {
   readonly connection: StreamConnection;
   readonly view: StreamView;
   readonly state: StreamState;
   readonly settings: StreamLogSettings;
-  readonly config: StreamConfigOf;
+  readonly config: NewStream;
   /** The time of the last record's id. */
   readonly lastMs: number;
   readonly durability: LogCapabilities["durability"];
@@ -333,8 +323,7 @@ async function open(
   settings: StreamLogSettings,
   codec: AnyCodec | undefined,
 ): Promise<OpenedStream> {
-  const { replicas } = settings;
-  const state = new StreamState(connection, replicas ?? 1);
+  const state = new StreamState(connection, settings.replicas ?? 1);
   const info = await findOrMake(connection, state, settings, codec?.name ?? null);
   const view = new StreamView(connection, info);
   checkCodec(view, codec);
@@ -357,84 +346,18 @@ async function open(
   };
 }
 
-/** The number of the generation that a reset makes, kept before it begins. */
-interface KeptGeneration {
-  readonly generation: number;
-  readonly logId: string;
-}
-
 async function findOrMake(
   connection: StreamConnection,
   state: StreamState,
   settings: StreamLogSettings,
   codec: string | null,
 ): Promise<StreamInfo> {
-  const { shown } = connection.location;
-  const found = await connection.ask("look at the stream", () => infoOf(connection));
-  if (settings.readOnly) {
-    if (found === undefined) throw notFound(shown);
-    return found;
-  }
-  if (found === undefined && !settings.create) throw notFound(shown);
-  const { value: kept } = await state.get<KeptGeneration>("generation");
-  if (found === undefined) {
-    const { replicas = 1, keyWindowMs = defaultKeyWindowMs } = settings;
-    // A log that was reset, and then removed, is not there again: what comes is another generation of it.
-    const generation = kept === undefined ? 0 : kept.generation + 1;
-    const logId = kept?.logId ?? newLogId();
-    return await makeStream(connection, { replicas, keyWindowMs, logId, codec }, generation);
-  }
-  const identity = streamIdentity(found.config.description);
-  if (identity === undefined || kept === undefined || kept.generation <= identity.generation) return found;
-  // A reset was interrupted before it was done.
-  const { num_replicas: replicas, duplicate_window: window } = found.config;
-  const config = { replicas, keyWindowMs: window / 1e6, logId: identity.logId, codec: identity.codec };
-  return await replaceStream(connection, state, config, kept.generation);
-}
-
-/** Deletes the stream and makes it anew, as a later generation. */
-async function replaceStream(
-  connection: StreamConnection,
-  state: StreamState,
-  config: StreamConfigOf,
-  generation: number,
-): Promise<StreamInfo> {
-  const { value, revision } = await state.get<KeptGeneration>("generation");
-  if (value === undefined || value.generation < generation) {
-    await state.put("generation", { generation, logId: config.logId }, revision);
-  }
-  const made = await recreateStream(connection, settingsOf(connection, config, generation));
-  return made ?? (await madeBySomebody(connection));
-}
-
-/** Makes the stream; one that somebody else has made meanwhile is taken as it is. */
-async function makeStream(
-  connection: StreamConnection,
-  config: StreamConfigOf,
-  generation: number,
-): Promise<StreamInfo> {
-  const made = await addStream(connection, "make the stream", settingsOf(connection, config, generation));
-  return made ?? (await madeBySomebody(connection));
-}
-
-function settingsOf(
-  { location }: StreamConnection,
-  { replicas, keyWindowMs, logId, codec }: StreamConfigOf,
-  generation: number,
-): ReturnType<typeof streamSettings> {
-  return streamSettings(location.stream, replicas, { logId, generation, codec }, keyWindowMs);
-}
-
-async function madeBySomebody(connection: StreamConnection): Promise<StreamInfo> {
-  const { manager, location } = connection;
-  return await connection.ask("look at the stream", () => manager.streams.info(location.stream));
-}
-
-function newLogId(): string {
-  const id = new Uint8Array(idLength);
-  nodeMachine.random.fill(id);
-  sealId(id, 0, 4);
-  return formatId(id, 0);
+  const { replicas = 1, keyWindowMs = defaultKeyWindowMs } = settings;
+  const found = settings.readOnly
+    ? await connection.ask("look at the stream", () => infoOf(connection))
+    : await streamForWriting(connection, state, settings.create ? { replicas, keyWindowMs, codec } : undefined);
+  if (found === undefined) throw notFound(connection.location.shown);
+  return found;
 }
 
 /** A log that has no codec yet gets that of the first writer that has one. */

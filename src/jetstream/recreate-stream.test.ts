@@ -40,6 +40,7 @@ function server(ids: readonly string[], returns: number, appended: readonly stri
           location: { servers: ["a:4222"], stream: "orders", shown: "nats://a:4222/orders" } as never,
         },
         { name: "orders" },
+        () => made === 0,
       ),
   };
 }

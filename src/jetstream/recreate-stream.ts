@@ -13,27 +13,41 @@ import type { StreamConnection } from "./stream-connection.ts";
 /** How often a stream is made that comes back with what was in it. */
 export const mostTimes = 10;
 
+/** What a stream was longer ago than this is no reason to delete it. */
+const freshMs = 2000;
+
 /** What of a connection is needed. */
 type Connection = Pick<StreamConnection, "ask" | "pause" | "clock" | "manager" | "location">;
 
 /**
- * @returns the new stream; undefined when somebody else has made one with other settings meanwhile
+ * @param isOld whether a stream of this name is the one to be deleted; asked right before each delete
+ * @returns the new stream, or the one that is there in its place already; undefined when somebody else
+ * has made one with other settings meanwhile
  * @throws SEQLOG_IO when no server answers; SEQLOG_UNSUPPORTED when they refuse, or records come back
  * again and again: then there is no stream
  */
 export async function recreateStream(
   connection: Connection,
   settings: Partial<StreamConfig> & { readonly name: string },
+  isOld: (info: StreamInfo) => boolean,
 ): Promise<StreamInfo | undefined> {
   const { name } = settings;
-  const lastSeq = await lastSeqOf(connection, name);
-  const lastId = await idAt(connection, name, lastSeq);
-  await deleteStream(connection, name);
+  const before = await connection.ask("look at the stream", () => infoOf(connection, name));
+  if (before !== undefined && !isOld(before)) return before;
+  const lastSeq = before?.state.last_seq ?? 0;
+  const lastId = await connection.ask("read", () => idAt(connection, name, lastSeq));
+  const stays = await removeOld(connection, name, isOld);
+  if (stays !== undefined) return stays;
+  const isBack = async (): Promise<boolean> => (await idAt(connection, name, lastSeq)) === lastId;
   for (let i = 0; i < mostTimes; i++) {
     const made = await addStream(connection, "make the stream", settings);
-    if (made === undefined || made.state.last_seq < lastSeq) return made;
-    if (lastId === undefined || (await idAt(connection, name, lastSeq)) !== lastId) return made;
-    await deleteStream(connection, name);
+    if (made === undefined || made.state.last_seq < lastSeq || lastId === undefined) return made;
+    const wasBack = await connection.ask("reset", async () => {
+      if (!(await isBack())) return false;
+      await remove(connection, name);
+      return true;
+    });
+    if (!wasBack) return made;
     await connection.pause();
   }
   const path = connection.location.shown;
@@ -42,37 +56,49 @@ export async function recreateStream(
   throw new SeqlogError("SEQLOG_UNSUPPORTED", `${path}: reset: ${reason}. ${left}`, { path, reason });
 }
 
-async function lastSeqOf(connection: Connection, name: string): Promise<number> {
-  return await connection.ask("look at the stream", async () => {
-    try {
-      return (await connection.manager.streams.info(name)).state.last_seq;
-    } catch (error) {
-      if (isCode(error, errorCode.streamNotFound)) return 0;
-      throw error;
-    }
+/** @returns the stream when it is not the old one */
+async function removeOld(
+  connection: Connection,
+  name: string,
+  isOld: (info: StreamInfo) => boolean,
+): Promise<StreamInfo | undefined> {
+  const { clock } = connection;
+  return await connection.ask("reset", async () => {
+    const lookedAt = clock.now();
+    const found = await infoOf(connection, name);
+    if (found === undefined || !isOld(found)) return found;
+    // The process may have been stopped in between.
+    if (clock.now() - lookedAt > freshMs) throw new Error("the servers' answer is too old to act upon");
+    await remove(connection, name);
+    return undefined;
   });
+}
+
+async function infoOf({ manager }: Connection, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await manager.streams.info(name);
+  } catch (error) {
+    if (isCode(error, errorCode.streamNotFound)) return undefined;
+    throw error;
+  }
+}
+
+async function remove({ manager }: Connection, name: string): Promise<void> {
+  try {
+    await manager.streams.delete(name);
+  } catch (error) {
+    if (!isCode(error, errorCode.streamNotFound)) throw error;
+  }
 }
 
 /** The id of the record in message `seq`; undefined when it is not there, or none of seqlog's. */
-async function idAt(connection: Connection, name: string, seq: number): Promise<string | undefined> {
+async function idAt({ manager }: Connection, name: string, seq: number): Promise<string | undefined> {
   if (seq === 0) return undefined;
-  return await connection.ask("read", async () => {
-    try {
-      const message = await connection.manager.streams.getMessage(name, { seq });
-      return message?.header.get("Seqlog-Id") || undefined;
-    } catch (error) {
-      if (isCode(error, errorCode.messageNotFound) || isCode(error, errorCode.streamNotFound)) return undefined;
-      throw error;
-    }
-  });
-}
-
-async function deleteStream(connection: Connection, name: string): Promise<void> {
-  await connection.ask("reset", async () => {
-    try {
-      await connection.manager.streams.delete(name);
-    } catch (error) {
-      if (!isCode(error, errorCode.streamNotFound)) throw error;
-    }
-  });
+  try {
+    const message = await manager.streams.getMessage(name, { seq });
+    return message?.header.get("Seqlog-Id") || undefined;
+  } catch (error) {
+    if (isCode(error, errorCode.messageNotFound) || isCode(error, errorCode.streamNotFound)) return undefined;
+    throw error;
+  }
 }

@@ -6,9 +6,9 @@ import { type StreamRecord, runsOf } from "./stream-run.ts";
 import type { StreamView } from "./stream-view.ts";
 
 /** Whether a read has to end: with its reason, or because the log was closed. */
-function checkGoesOn(view: StreamView, generation: number, signal: AbortSignal): void {
+function checkGoesOn(view: StreamView, incarnation: number, signal: AbortSignal): void {
   signal.throwIfAborted();
-  if (view.generation !== generation) throw resetError(view.location, view.generation);
+  if (view.incarnation !== incarnation) throw resetError(view.location, view.generation);
 }
 
 /**
@@ -21,7 +21,7 @@ export async function* readStreamForward(
   isLive: boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Run> {
-  const { generation, connection } = view;
+  const { incarnation, connection } = view;
   const { to, maxBytes } = range;
   let next = range.from;
   let left = range.limit;
@@ -32,7 +32,7 @@ export async function* readStreamForward(
   signal.addEventListener("abort", nudge);
   try {
     for (;;) {
-      checkGoesOn(view, generation, signal);
+      checkGoesOn(view, incarnation, signal);
       if (view.isClosed) {
         if (isLive) return;
         throw closedError(view.location);
@@ -41,17 +41,17 @@ export async function* readStreamForward(
         puller?.close();
         puller = await begin(view, next, isLive, maxBytes);
         if (puller === undefined) continue;
-        checkGoesOn(view, generation, signal);
+        checkGoesOn(view, incarnation, signal);
         if (next < view.firstSeq) throw trimmedError(view.location, next, view.firstSeq);
       }
       const taken = await puller.take();
-      checkGoesOn(view, generation, signal);
+      checkGoesOn(view, incarnation, signal);
       const records: StreamRecord[] = [];
       let expected = next;
       for (const record of taken) {
         if (record.seq < next || records.length === left) continue;
         if (record.seq >= to) break;
-        if (record.seq > expected && !(await isHole(view, expected, generation))) {
+        if (record.seq > expected && !(await isHole(view, expected, incarnation))) {
           yield* runsOf(records, maxBytes, connection.location.stream);
           throw trimmedError(view.location, expected, view.firstSeq);
         }
@@ -63,12 +63,12 @@ export async function* readStreamForward(
         next = run.firstSeq + run.starts.length;
         left -= run.starts.length;
         yield run;
-        checkGoesOn(view, generation, signal);
+        checkGoesOn(view, incarnation, signal);
       }
       if (left === 0 || next >= to || (last !== undefined && last.seq >= to - 1)) return;
       if (taken.length === 0 && !isLive && !puller.isBroken && !view.isClosed) {
         // The stream ended before the range: the rest was never there, or was removed meanwhile.
-        if (!(await isHole(view, next, generation))) throw trimmedError(view.location, next, view.firstSeq);
+        if (!(await isHole(view, next, incarnation))) throw trimmedError(view.location, next, view.firstSeq);
         return;
       }
     }
@@ -94,20 +94,20 @@ async function begin(
 }
 
 /** Whether a record that did not come was deleted between others; else it was removed from the front. */
-async function isHole(view: StreamView, seq: number, generation: number): Promise<boolean> {
+async function isHole(view: StreamView, seq: number, incarnation: number): Promise<boolean> {
   await view.refresh();
-  if (view.generation !== generation) throw resetError(view.location, view.generation);
+  if (view.incarnation !== incarnation) throw resetError(view.location, view.generation);
   return seq >= view.firstSeq;
 }
 
 /** Backward: runs come last first, the records in each still in order. */
 export async function* readStreamBackward(view: StreamView, range: Range, signal: AbortSignal): AsyncGenerator<Run> {
-  const { generation } = view;
+  const { incarnation } = view;
   let left = range.limit;
   let upper = range.to;
   let step = 64;
   while (upper > range.from && left > 0) {
-    checkGoesOn(view, generation, signal);
+    checkGoesOn(view, incarnation, signal);
     if (view.isClosed) throw closedError(view.location);
     if (upper <= view.firstSeq) throw trimmedError(view.location, upper - 1, view.firstSeq);
     const lower = Math.max(range.from, view.firstSeq, upper - Math.min(step, left));

@@ -2,7 +2,7 @@
  * What a log keeps beside its records: a small second stream, `SEQLOG_<name>`, with one message a
  * subject. It outlives a reset, which takes the stream of the records away with all that is in it.
  */
-import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamInfo } from "@nats-io/jetstream";
 import { SeqlogError } from "../errors.ts";
 import { addStream } from "./add-stream.ts";
 import { errorCode, isCode } from "./server-errors.ts";
@@ -106,6 +106,7 @@ export class StreamState {
     if (this.#isMade) return;
     const { location } = this.#connection;
     const log = await this.#connection.ask("look at the stream", () => infoOf(this.#connection));
+    const replicas = log?.config.num_replicas ?? this.#replicas;
     const doing = "make the stream beside the log";
     const description = `what seqlog keeps beside the log ${location.stream}`;
     const made = await addStream(this.#connection, doing, {
@@ -116,22 +117,33 @@ export class StreamState {
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
       max_msgs_per_subject: 1,
-      num_replicas: log?.config.num_replicas ?? this.#replicas,
+      num_replicas: replicas,
     });
-    if (made === undefined) await this.#checkOurs(description);
+    if (made === undefined) await this.#adopt(description, replicas);
     this.#isMade = true;
   }
 
-  /** One that was made before the log had its replicas is as good. */
-  async #checkOurs(description: string): Promise<void> {
+  /** One that was made when the log had fewer copies gets as many as the log. */
+  async #adopt(description: string, replicas: number): Promise<void> {
     const { manager, location } = this.#connection;
     const found = await this.#connection.ask("look at the stream beside the log", () =>
       manager.streams.info(this.#stream),
     );
-    if (found.config.description === description) return;
+    if (found.config.description === description) return await this.#raise(found, replicas);
     const path = location.shown;
     const reason = `there is a stream ${this.#stream} that is not seqlog's, where it keeps what belongs to the log`;
     throw new SeqlogError("SEQLOG_UNSUPPORTED", `${path}: ${reason}`, { path, reason });
+  }
+
+  async #raise({ config }: StreamInfo, replicas: number): Promise<void> {
+    const { streams } = this.#connection.manager;
+    if (config.num_replicas >= replicas) return;
+    // Refused, as while servers are down, it works with those that it has; the next open tries again.
+    await this.#connection
+      .ask("copy what is kept beside the log", () => streams.update(this.#stream, { num_replicas: replicas }))
+      .catch((error: unknown) => {
+        if (!SeqlogError.is(error, "SEQLOG_UNSUPPORTED")) throw error;
+      });
   }
 }
 

@@ -148,11 +148,11 @@ export class StreamTrims {
     const view = this.#view;
     for (let tries = 1; ; tries++) {
       await view.refresh();
-      const { firstSeq, generation } = view;
+      const { firstSeq, incarnation } = view;
       const due = await this.#dueIn(Math.min(most, view.nextSeq));
       await view.refresh();
       // Else the bytes were of more records than were gone through.
-      if (view.firstSeq === firstSeq && view.generation === generation) return due;
+      if (view.firstSeq === firstSeq && view.incarnation === incarnation) return due;
       if (tries === mostTries) return view.firstSeq;
     }
   }

@@ -28,6 +28,10 @@ export class StreamView implements ConsumedView {
   readonly location: string;
   readonly mayReachFurther = false;
   #identity: StreamIdentity;
+  /** When its stream was made, by the servers' word. */
+  #created: string;
+  /** How often another stream was found in its place. */
+  #incarnation = 0;
   #firstSeq = 0;
   #nextSeq = 0;
   #records = 0;
@@ -43,6 +47,7 @@ export class StreamView implements ConsumedView {
     const identity = streamIdentity(info.config.description);
     if (identity === undefined) throw foreign(this.location);
     this.#identity = identity;
+    this.#created = info.created;
     this.#learn(info);
   }
 
@@ -56,6 +61,11 @@ export class StreamView implements ConsumedView {
 
   get generation(): number {
     return this.#identity.generation;
+  }
+
+  /** Another number when the stream was made anew, whatever generation it says that it is. */
+  get incarnation(): number {
+    return this.#incarnation;
   }
 
   get firstSeq(): number {
@@ -119,12 +129,15 @@ export class StreamView implements ConsumedView {
     this.#learn(info);
   }
 
-  #learn({ config, state }: StreamInfo): void {
+  #learn({ config, state, created }: StreamInfo): void {
     const identity = streamIdentity(config.description);
     if (identity === undefined) throw foreign(this.location);
     const before = this.#identity;
     this.#identity = identity;
-    const isNew = identity.generation !== before.generation || identity.logId !== before.logId;
+    const isSame = identity.generation === before.generation && identity.logId === before.logId;
+    const isNew = !isSame || created !== this.#created;
+    this.#created = created;
+    if (isNew) this.#incarnation++;
     const end = Math.max(0, state.last_seq);
     // An answer may be older than an acknowledgement that came before it.
     this.#nextSeq = isNew ? end : Math.max(this.#nextSeq, end);
