@@ -76,6 +76,7 @@ export class StreamServer {
       isEncrypted: false,
       header: (wanted) => headers[wanted],
       body: async () => await Promise.resolve(Buffer.from(sent.body ?? "")),
+      charge: () => undefined,
       onAbort: () => undefined,
     };
     const answered = await Promise.race([answer(this.#context, request), this.machine.died]);

@@ -20,7 +20,7 @@ const examples: readonly (readonly [string, Frame])[] = [
       close: false,
       producer: { id: "p-1", epoch: 0, seq: 300 },
       streamSeq: undefined,
-      lengths: [7, 1],
+      lengths: Uint32Array.of(7, 1),
       payload: Buffer.from('{"a":1},2'),
     },
   ],

@@ -28,7 +28,7 @@ export interface Frame {
   readonly producer: ProducerPlace | undefined;
   readonly streamSeq: string | undefined;
   /** Of a JSON stream the byte length of each message; undefined in a stream of bytes. */
-  readonly lengths: readonly number[] | undefined;
+  readonly lengths: Uint32Array | undefined;
   /** The bytes; of a JSON stream its messages with a comma between two. */
   readonly payload: Uint8Array;
 }
@@ -104,20 +104,21 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     producer = { epoch, seq, id: readText(bytes, reader) };
   }
   const streamSeq = (flags & flag.streamSeq) === 0 ? undefined : readText(bytes, reader);
-  let lengths: number[] | undefined;
+  let lengths: Uint32Array | undefined;
   if ((flags & flag.json) !== 0) lengths = readLengths(bytes, reader);
   return { close: (flags & flag.close) !== 0, producer, streamSeq, lengths, payload: bytes.subarray(reader.at) };
 }
 
-function readLengths(bytes: Uint8Array, reader: VarintReader): number[] {
+function readLengths(bytes: Uint8Array, reader: VarintReader): Uint32Array {
   const count = reader.next();
   // Each takes a byte at least: a count that cannot be is found before anything is made for it.
   if (count > bytes.length - reader.at) throw new TypeError("a frame says that it holds more messages than it can");
-  const lengths: number[] = [];
+  const lengths = new Uint32Array(count);
   let total = Math.max(0, count - 1);
   for (let i = 0; i < count; i++) {
     const length = reader.next();
-    lengths.push(length);
+    // One that is cut here is found below: the total is of all its bits.
+    lengths[i] = length;
     total += length;
   }
   if (total !== bytes.length - reader.at) {

@@ -45,6 +45,18 @@ test("brackets, commas and quotes inside strings mean nothing", () => {
   expect(messages('["],[", "\\\\", "\\"]", {"a,b":"]"}]')).toEqual(['"],["', '"\\\\"', '"\\"]"', '{"a,b":"]"}']);
 });
 
+test("what the lengths take is told before they are made", () => {
+  const charged: number[] = [];
+  const charge = (bytes: number): void => void charged.push(bytes);
+  expect(splitJson(Buffer.from(`[${"1,".repeat(999)}1]`), charge).lengths).toEqual(new Uint32Array(1000).fill(1));
+  splitJson(Buffer.from('{"a":[1,2,3]}'), charge);
+  expect(charged).toEqual([4000, 4]);
+  const refuse = (): never => {
+    throw new RangeError("no room");
+  };
+  expect(() => splitJson(Buffer.from("[1]"), refuse)).toThrow("no room");
+});
+
 test("very deep nesting is no reason to fail", () => {
   const depth = 100_000;
   expect(messages(`${"[".repeat(depth)}${"]".repeat(depth)}`)).toHaveLength(1);

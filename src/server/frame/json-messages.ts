@@ -11,7 +11,7 @@ const close = { bracket: 0x5d, brace: 0x7d } as const;
 /** The messages of a body. */
 export interface JsonMessages {
   /** The byte length of each. */
-  readonly lengths: readonly number[];
+  readonly lengths: Uint32Array;
   /** All of them, with a comma between two and no white space around them. */
   readonly payload: Uint8Array;
 }
@@ -22,28 +22,41 @@ function isSpace(byte: number | undefined): boolean {
 
 /**
  * The messages of a body: the elements of an array, or the one value that it is.
+ * @param charge told, before they are made, how many bytes the lengths will take: of many short messages
+ * more than the body. What it throws is thrown on
  * @throws {SyntaxError} when the body is not JSON in UTF-8
  */
-export function splitJson(body: Uint8Array): JsonMessages {
+export function splitJson(body: Uint8Array, charge?: (bytes: number) => void): JsonMessages {
+  const count = countMessages(body);
+  charge?.(count * Uint32Array.BYTES_PER_ELEMENT);
+  const lengths = new Uint32Array(count);
+  let start = 0;
+  let end = body.length;
+  while (isSpace(body[start])) start++;
+  while (isSpace(body[end - 1])) end--;
+  if (body[start] === open.bracket) return { lengths, payload: splitArray(body, start + 1, end - 1, lengths) };
+  lengths[0] = end - start;
+  return { lengths, payload: body.subarray(start, end) };
+}
+
+function countMessages(body: Uint8Array): number {
   try {
-    JSON.parse(utf8.decode(body));
+    const value: unknown = JSON.parse(utf8.decode(body));
+    return Array.isArray(value) ? value.length : 1;
   } catch (error) {
     throw new SyntaxError(error instanceof SyntaxError ? error.message : "the body is not valid UTF-8", {
       cause: error,
     });
   }
-  let start = 0;
-  let end = body.length;
-  while (isSpace(body[start])) start++;
-  while (isSpace(body[end - 1])) end--;
-  if (body[start] !== open.bracket) return { lengths: [end - start], payload: body.subarray(start, end) };
-  return splitArray(body, start + 1, end - 1);
 }
 
-/** What stands between the brackets. It is known to be valid: only strings and nesting have to be told apart. */
-function splitArray(body: Uint8Array, start: number, end: number): JsonMessages {
+/**
+ * What stands between the brackets, without the white space around messages; fills in their lengths. It is
+ * known to be valid: only strings and nesting have to be told apart.
+ */
+function splitArray(body: Uint8Array, start: number, end: number, lengths: Uint32Array): Uint8Array {
   const payload = new Uint8Array(end - start);
-  const lengths: number[] = [];
+  let found = 0;
   let used = 0;
   let from = start;
   const add = (to: number): void => {
@@ -53,10 +66,10 @@ function splitArray(body: Uint8Array, start: number, end: number): JsonMessages 
     while (last > first && isSpace(body[last - 1])) last--;
     // Only of an array without elements.
     if (first === last) return;
-    if (lengths.length > 0) payload[used++] = comma;
+    if (found > 0) payload[used++] = comma;
     payload.set(body.subarray(first, last), used);
     used += last - first;
-    lengths.push(last - first);
+    lengths[found++] = last - first;
   };
   let depth = 0;
   for (let i = start; i < end; i++) {
@@ -80,5 +93,5 @@ function splitArray(body: Uint8Array, start: number, end: number): JsonMessages 
     }
   }
   add(end);
-  return { lengths, payload: payload.subarray(0, used) };
+  return payload.subarray(0, used);
 }

@@ -4,6 +4,7 @@ import { frameOf } from "../streams/new-frame.ts";
 import { mediaTypeOf } from "../streams/content-type.ts";
 import { offsetToken } from "../streams/offset-token.ts";
 import type { AppendResult } from "../streams/open-stream.ts";
+import { maxProducers } from "../streams/stream-state.ts";
 import type { StreamStore } from "../streams/stream-store.ts";
 import { type AppendRequest, appendRequestOf } from "./append-request.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
@@ -20,7 +21,7 @@ export async function append(context: Context, request: HttpRequest, name: strin
   const { contentType } = entry.meta;
   // A close without data has no content that could be of a type.
   if (body.length > 0 || !asked.close) checkContent(body, asked, contentType);
-  const frame = frameOf(body, contentType, asked);
+  const frame = frameOf(body, contentType, asked, (bytes) => request.charge(bytes));
   if (body.length > 0 && frame.payload.length === 0) {
     throw new Problem(400, "EMPTY", "an empty array brings no messages");
   }
@@ -76,6 +77,10 @@ function answerOfAppend({ producer }: AppendRequest, result: AppendResult, hasDa
           [header.producerExpected]: String(result.expected),
           [header.producerReceived]: String(producer?.seq ?? 0),
         },
+      });
+    case "too-many-producers":
+      throw new Problem(409, "TOO_MANY_PRODUCERS", `the stream has ${maxProducers} producers, and takes no new one`, {
+        hint: "go on with a Producer-Id that it knows and a later Producer-Epoch, or begin another stream",
       });
     case "stream-seq":
       throw new Problem(409, "STREAM_SEQ", `Stream-Seq is not past the last one, ${JSON.stringify(result.last)}`);

@@ -37,6 +37,8 @@ export class BodyParts {
   readonly #most: number;
   #parts: Uint8Array[] = [];
   #length = 0;
+  #charged = 0;
+  #isDone = false;
 
   constructor(budget: BodyBudget, most: number) {
     this.#budget = budget;
@@ -59,14 +61,24 @@ export class BodyParts {
     });
   }
 
+  /** Counts what is kept beside the body, and for as long. @throws {Problem} when there is no room */
+  charge(bytes: number): void {
+    // Whoever needed it has gone: nothing is given back any more.
+    if (this.#isDone) return;
+    this.#budget.take(bytes);
+    this.#charged += bytes;
+  }
+
   /** All of it. */
   whole(): Uint8Array {
     return this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
   }
 
   done(): void {
-    this.#budget.give(this.#length);
+    this.#isDone = true;
+    this.#budget.give(this.#length + this.#charged);
     this.#length = 0;
+    this.#charged = 0;
     this.#parts = [];
   }
 }

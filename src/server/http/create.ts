@@ -1,6 +1,6 @@
 /** PUT: makes a stream, or finds it as it is asked for. */
 import { mediaTypeOf } from "../streams/content-type.ts";
-import { defaultContentType } from "../streams/create-stream.ts";
+import { type CreateRequest, defaultContentType } from "../streams/create-stream.ts";
 import { contentTypeOf } from "../streams/log-source.ts";
 import { offsetToken } from "../streams/offset-token.ts";
 import { createRequestOf } from "./create-request.ts";
@@ -21,15 +21,10 @@ export async function create(
   const body = await request.body(limits.maxBodyBytes);
   const found = catalog.find(name);
   if (found?.kind === "log" || catalog.streams === undefined) {
-    return await createdAlready(
-      context,
-      name,
-      found?.kind === "log" ? contentTypeOf(found.log.codec) : undefined,
-      asked.contentType,
-    );
+    return await createdAlready(context, asked, found?.kind === "log" ? contentTypeOf(found.log.codec) : undefined);
   }
   const { streams } = catalog;
-  const { entry, isNew } = await streams.create({ ...asked, body });
+  const { entry, isNew } = await streams.create({ ...asked, body, charge: (bytes) => request.charge(bytes) });
   const { stream, release } = await streams.hold(entry);
   try {
     const headers: Record<string, string> = {
@@ -48,17 +43,22 @@ export async function create(
 /** A program's log is there as it is, and PUT makes sure of that; it makes none. */
 async function createdAlready(
   context: Context,
-  name: string,
+  asked: Omit<CreateRequest, "body">,
   contentType: string | undefined,
-  asked: string | undefined,
 ): Promise<HttpAnswer> {
+  const name = asked.path;
   if (contentType === undefined) {
     throw new Problem(405, "READ_ONLY", "this server serves the logs of its program, and makes no streams", {
       headers: { allow: "GET, HEAD, OPTIONS" },
     });
   }
-  if (mediaTypeOf(asked ?? defaultContentType) !== mediaTypeOf(contentType)) {
+  if (mediaTypeOf(asked.contentType ?? defaultContentType) !== mediaTypeOf(contentType)) {
     throw new Problem(409, "EXISTS", `${name} is a log that a program appends to, of ${contentType}`);
+  }
+  const { ttlSeconds, expiresAt, isClosed, fork } = asked;
+  if (ttlSeconds !== undefined || expiresAt !== undefined || isClosed || fork !== undefined) {
+    const what = fork !== undefined ? "is no fork" : isClosed ? "is not closed" : "does not expire";
+    throw new Problem(409, "EXISTS", `${name} is a log that a program appends to: it ${what}`);
   }
   const { source, release } = await context.catalog.read(name);
   try {

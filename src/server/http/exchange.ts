@@ -15,6 +15,8 @@ export interface HttpRequest {
   header(name: string): string | undefined;
   /** The whole body. @throws {Problem} when it is larger */
   body(maxBytes: number): Promise<Uint8Array>;
+  /** Counts what the body takes in memory beside its bytes, until the answer was sent. @throws {Problem} when there is no room */
+  charge(bytes: number): void;
   /** Calls when the client goes away before the answer was sent. */
   onAbort(call: () => void): void;
 }

@@ -40,6 +40,10 @@ export class FetchRequest implements HttpRequest {
     return parts.whole();
   }
 
+  charge(bytes: number): void {
+    this.#parts?.charge(bytes);
+  }
+
   /** The request was answered: its body is not needed any more. */
   done(): void {
     this.#parts?.done();

@@ -19,6 +19,7 @@ export class NodeRequest implements HttpRequest {
   readonly #request: Mounted;
   readonly #response: ServerResponse;
   readonly #budget: BodyBudget;
+  #parts: BodyParts | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, budget: BodyBudget) {
     this.#request = request;
@@ -60,6 +61,7 @@ export class NodeRequest implements HttpRequest {
     }
     return new Promise((resolve, reject) => {
       const parts = new BodyParts(this.#budget, maxBytes);
+      this.#parts = parts;
       this.#response.once("close", () => parts.done());
       const refuse = (error: unknown): void => {
         parts.done();
@@ -84,6 +86,10 @@ export class NodeRequest implements HttpRequest {
       request.on("error", endedEarly);
       request.on("aborted", endedEarly);
     });
+  }
+
+  charge(bytes: number): void {
+    this.#parts?.charge(bytes);
   }
 
   /** A client that is still sending would not see the answer if its connection were cut at once. */

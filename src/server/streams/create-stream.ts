@@ -28,6 +28,8 @@ export interface CreateRequest {
   readonly expiresAt: string | undefined;
   readonly isClosed: boolean;
   readonly body: Uint8Array;
+  /** Told what the body takes in memory beside its bytes; what it throws refuses the request. */
+  readonly charge?: (bytes: number) => void;
   readonly fork: ForkRequest | undefined;
 }
 
@@ -56,8 +58,8 @@ function isSameFork({ fork: point }: StreamMeta, fork: ForkRequest | undefined):
 /** The frames that a new stream begins with. @throws {Refusal} when the body is not what the content type says */
 export function firstFrames(request: CreateRequest, contentType: string, cut: Frame | undefined): Frame[] {
   const frames = cut === undefined ? [] : [cut];
-  const { body, isClosed } = request;
-  const frame = frameOf(body, contentType, { close: isClosed });
+  const { body, charge, isClosed } = request;
+  const frame = frameOf(body, contentType, { close: isClosed }, charge);
   // The empty array of a JSON stream is no message.
   if (frame.payload.length > 0 || isClosed) frames.push(frame);
   return frames;
@@ -68,7 +70,7 @@ export function firstFrames(request: CreateRequest, contentType: string, cut: Fr
  * @throws {Refusal} when it has not so many
  */
 export function cutFrame(frame: Frame | undefined, contentType: string, count: number): Frame {
-  const has = frame === undefined ? 0 : isJsonType(contentType) ? (frame.lengths ?? []).length : frame.payload.length;
+  const has = frame === undefined ? 0 : isJsonType(contentType) ? (frame.lengths?.length ?? 0) : frame.payload.length;
   if (frame === undefined || count > has) {
     const what = isJsonType(contentType) ? "messages" : "bytes";
     throw new Refusal(

@@ -29,14 +29,24 @@ export type Verdict =
   | { readonly kind: "stale-epoch"; readonly epoch: number }
   | { readonly kind: "epoch-start" }
   | { readonly kind: "gap"; readonly expected: number }
+  /** The stream has so many producers that it takes no new one. */
+  | { readonly kind: "too-many-producers" }
   | { readonly kind: "stream-seq"; readonly last: string };
 
 const accept: Verdict = { kind: "accept" };
+
+/**
+ * So many producers are known of a stream: each is kept, in memory while the stream is open and in its
+ * snapshot, for as long as the stream is, since a repeated append must be known as one.
+ */
+export const maxProducers = 100_000;
 
 /** What `judge` looks at. */
 export interface StateView {
   readonly isClosed: boolean;
   readonly streamSeq: string | undefined;
+  /** How many producers there are. */
+  readonly producerCount: number;
   producer(id: string): ProducerState | undefined;
 }
 
@@ -44,8 +54,10 @@ export interface StateView {
 export function judge(state: StateView, { producer, streamSeq, isCloseOnly }: Claim): Verdict {
   if (state.isClosed) return judgeClosed(state, producer, isCloseOnly);
   if (producer !== undefined) {
-    const verdict = judgeProducer(state.producer(producer.id), producer);
+    const known = state.producer(producer.id);
+    const verdict = judgeProducer(known, producer);
     if (verdict.kind !== "accept") return verdict;
+    if (known === undefined && state.producerCount >= maxProducers) return { kind: "too-many-producers" };
   }
   // As HTTP gives headers, each character is a byte: text compares as the bytes do.
   if (streamSeq !== undefined && state.streamSeq !== undefined && streamSeq <= state.streamSeq) {
@@ -84,6 +96,10 @@ export class StreamState implements StateView {
     this.tail = nextSeq;
   }
 
+  get producerCount(): number {
+    return this.producers.size;
+  }
+
   producer(id: string): ProducerState | undefined {
     return this.producers.get(id);
   }
@@ -103,6 +119,8 @@ export class StreamState implements StateView {
 export class PendingState implements StateView {
   readonly #durable: StreamState;
   readonly #producers = new Map<string, ProducerState>();
+  /** Those among them that the durable state does not know yet. */
+  #newProducers = 0;
   #streamSeq: string | undefined;
   #isClosed = false;
 
@@ -118,13 +136,20 @@ export class PendingState implements StateView {
     return this.#streamSeq ?? this.#durable.streamSeq;
   }
 
+  get producerCount(): number {
+    return this.#durable.producerCount + this.#newProducers;
+  }
+
   producer(id: string): ProducerState | undefined {
     return this.#producers.get(id) ?? this.#durable.producer(id);
   }
 
   /** Takes a frame that is on its way. */
   apply({ producer, streamSeq, close }: Frame): void {
-    if (producer !== undefined) this.#producers.set(producer.id, { epoch: producer.epoch, lastSeq: producer.seq });
+    if (producer !== undefined) {
+      if (this.producer(producer.id) === undefined) this.#newProducers++;
+      this.#producers.set(producer.id, { epoch: producer.epoch, lastSeq: producer.seq });
+    }
     if (streamSeq !== undefined) this.#streamSeq = streamSeq;
     if (close) this.#isClosed = true;
   }
@@ -132,6 +157,7 @@ export class PendingState implements StateView {
   /** Nothing is on its way any more: it arrived, and the durable state says so, or it failed. */
   clear(): void {
     this.#producers.clear();
+    this.#newProducers = 0;
     this.#streamSeq = undefined;
     this.#isClosed = false;
   }
