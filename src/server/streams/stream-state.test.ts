@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Frame } from "../frame/frame.ts";
-import { type Claim, PendingState, StreamState, judge } from "./stream-state.ts";
+import { type Claim, PendingState, StreamState, judge, maxProducers } from "./stream-state.ts";
 
 function frame(more: Partial<Frame> = {}): Frame {
   return {
@@ -90,4 +90,19 @@ test("what is on its way counts until it arrived or failed", () => {
   expect([durable.producer("a")?.lastSeq, durable.streamSeq, durable.isClosed]).toEqual([0, "1", false]);
   pending.clear();
   expect([pending.producer("a")?.lastSeq, pending.streamSeq, pending.isClosed]).toEqual([0, "1", false]);
+});
+
+test("a stream that has as many producers as it may takes no new one, and those that it knows go on", () => {
+  const state = stateAfter();
+  for (let i = 1; i < maxProducers; i++) state.apply(frame(place(`p${i}`, 0, 0)));
+  const pending = new PendingState(state);
+  expect(judge(pending, by("new", 0, 0))).toEqual({ kind: "accept" });
+  pending.apply(frame(place("p1", 0, 1)));
+  expect(judge(pending, by("new", 0, 0))).toEqual({ kind: "accept" });
+  pending.apply(frame(place("last", 0, 0)));
+  expect(judge(pending, by("new", 0, 0))).toEqual({ kind: "too-many-producers" });
+  expect(judge(pending, by("last", 0, 1))).toEqual({ kind: "accept" });
+  expect(judge(pending, by("p1", 0, 1))).toEqual({ kind: "duplicate", lastSeq: 1 });
+  pending.clear();
+  expect(judge(pending, by("new", 0, 0))).toEqual({ kind: "accept" });
 });

@@ -49,6 +49,9 @@ const lookAgainMs = 250;
 /** How often streams whose time is over are looked for. */
 const sweepMs = 10_000;
 
+/** A read of a fork goes through the streams that it was forked from, so they are not more than this. */
+const maxForkDepth = 64;
+
 /** With a TTL, so much of it, and no more, is written ahead, so that not every read is a write. */
 const leaseShare = 8;
 const maxLeaseMs = 60_000;
@@ -222,6 +225,10 @@ export class StreamStore {
     if (source === undefined) throw notFound(fork.path);
     if (source.meta.isDeleted) {
       throw new Refusal("conflict", "SOURCE_DELETED", `${fork.path} was deleted; it lives on for its forks alone`);
+    }
+    if (depthOf(source) >= maxForkDepth) {
+      const what = `${fork.path} is a fork of a fork, ${maxForkDepth} times over`;
+      throw new Refusal("conflict", "FORK_DEPTH", `${what}; fork one that is nearer to the first stream`);
     }
     const { contentType } = request;
     if (contentType !== undefined && mediaTypeOf(contentType) !== mediaTypeOf(source.meta.contentType)) {
@@ -536,6 +543,13 @@ export class StreamStore {
     await this.#unfinished.idle();
     this.#directory.release();
   }
+}
+
+/** How many streams it was forked from, one from the other. */
+function depthOf(entry: StreamEntry): number {
+  let depth = 0;
+  for (let at = entry.source; at !== undefined; at = at.source) depth++;
+  return depth;
 }
 
 /** As late as it can have been. */
