@@ -34,10 +34,12 @@ test("bytes that many are sent count once, until the last has taken them", () =>
   expect(dropped).toEqual([]);
 });
 
-test("a client that is sent more than the limit is dropped itself", () => {
+test("a client that is sent more than the limit is dropped itself, and nobody else for its sake", () => {
   const budget = new SendBudget(100);
   const dropped: string[] = [];
-  client(budget, new Uint8Array(101), dropped, "a");
+  client(budget, new Uint8Array(40), dropped, "before");
+  const release = client(budget, new Uint8Array(101), dropped, "a");
   expect(dropped).toEqual(["a"]);
-  expect(budget.used).toBe(0);
+  release();
+  expect(budget.used).toBe(40);
 });

@@ -1,7 +1,8 @@
 /**
  * What clients were sent and have not taken: it stays in memory, for each slow client. All of them
  * together may hold so many bytes; past that, who has taken nothing for the longest is dropped, and can go
- * on later from the last offset that it knows.
+ * on later from the last offset that it knows. One that is sent more than that by itself is dropped at once,
+ * and nobody else for its sake.
  */
 
 interface Waiting {
@@ -28,6 +29,10 @@ export class SendBudget {
 
   /** Notes that a client has these to take; returns what to call when it has, or is gone. @param drop ends it */
   hold(bytes: Uint8Array, drop: () => void): () => void {
+    if (bytes.length > this.#most) {
+      drop();
+      return () => undefined;
+    }
     const waiting = { bytes, drop };
     this.#waiting.add(waiting);
     const holders = this.#holders.get(bytes) ?? 0;
