@@ -4,7 +4,7 @@ import type { HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { header } from "./protocol-headers.ts";
 
-/** Header values are kept with each record. */
+/** Header values are kept with each record, or with the stream. */
 const maxValueBytes = 1024;
 
 /** A POST before its body. */
@@ -18,7 +18,7 @@ export interface AppendRequest {
 /** Reads them. @throws {Problem} */
 export function appendRequestOf(request: HttpRequest): AppendRequest {
   const streamSeq = request.header(header.seq);
-  if (streamSeq !== undefined && streamSeq.length > maxValueBytes) throw tooLong("Stream-Seq");
+  checkLength("Stream-Seq", streamSeq);
   return {
     contentType: request.header("content-type"),
     close: isTrue(request.header(header.closed)),
@@ -41,7 +41,7 @@ function producerOf(request: HttpRequest): ProducerPlace | undefined {
     throw new Problem(400, "PRODUCER", "Producer-Id, Producer-Epoch and Producer-Seq go together");
   }
   if (id === "") throw new Problem(400, "PRODUCER", "Producer-Id is empty");
-  if (id.length > maxValueBytes) throw tooLong("Producer-Id");
+  checkLength("Producer-Id", id);
   return { id, epoch: countOf(epoch, "Producer-Epoch"), seq: countOf(seq, "Producer-Seq") };
 }
 
@@ -53,6 +53,8 @@ function countOf(text: string, name: string): number {
   return value;
 }
 
-function tooLong(name: string): Problem {
-  return new Problem(400, "HEADER_TOO_LONG", `${name} is longer than ${maxValueBytes} bytes`);
+/** @throws {Problem} for a header value that is too long to be kept */
+export function checkLength(name: string, value: string | undefined): void {
+  if (value === undefined || value.length <= maxValueBytes) return;
+  throw new Problem(400, "HEADER_TOO_LONG", `${name} is longer than ${maxValueBytes} bytes`);
 }

@@ -2,7 +2,7 @@
 import { isContentType } from "../streams/content-type.ts";
 import type { CreateRequest, ForkRequest } from "../streams/create-stream.ts";
 import { parseOffsetToken } from "../streams/offset-token.ts";
-import { isTrue } from "./append-request.ts";
+import { checkLength, isTrue } from "./append-request.ts";
 import type { HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { header } from "./protocol-headers.ts";
@@ -26,6 +26,7 @@ export function createRequestOf(
 ): Omit<CreateRequest, "body"> {
   const fork = forkOf(request, nameOf);
   const contentType = request.header("content-type");
+  checkLength("Content-Type", contentType);
   // What is no content type at all means the same as none, as most servers have it.
   const isUsable = contentType !== undefined && isContentType(contentType);
   return {
@@ -40,6 +41,7 @@ export function createRequestOf(
 function expiryOf(request: HttpRequest): Pick<CreateRequest, "ttlSeconds" | "expiresAt"> {
   const ttl = request.header(header.ttl);
   const expiresAt = request.header(header.expiresAt);
+  checkLength("Stream-Expires-At", expiresAt);
   if (ttl !== undefined && expiresAt !== undefined) {
     throw new Problem(400, "EXPIRY", "Stream-TTL and Stream-Expires-At exclude each other");
   }

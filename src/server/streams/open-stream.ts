@@ -25,7 +25,7 @@ import { Changes } from "./changes.ts";
 import { inTurnOfReads } from "./disk-reads.ts";
 import { RecentParts } from "./recent-parts.ts";
 import { type Piece, emptyPiece } from "./source.ts";
-import { loadSnapshot, storeSnapshot } from "./state-snapshot.ts";
+import { hasSnapshot, loadSnapshot, storeSnapshot } from "./state-snapshot.ts";
 import { PendingState, StreamState, type Verdict, judge } from "./stream-state.ts";
 
 /** Frames come and go as bytes: what is hot encodes and decodes them by itself. */
@@ -282,6 +282,9 @@ export class OpenStream {
       for (let i = 0; i < batch.count; i++) state.apply(frameAt(log, state.nextSeq, batch.bytesAt(i)));
     }
     this.#setState(state);
+    // One that was refused would be so every time; and what took long to replay need not be replayed again.
+    const isRefused = snapshot === undefined && hasSnapshot(storage, this.#directory);
+    if (isRefused || state.nextSeq - this.#snapshotSeq >= snapshotEvery) this.#storeSnapshot();
   }
 
   /** Of a log that is only read: how far it goes, and whether its last record closes it. */

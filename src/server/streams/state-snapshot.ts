@@ -42,6 +42,11 @@ export function storeSnapshot(storage: Storage, directory: string, logId: string
   replaceFileSync(storage, snapshotPath(directory), encodeCheckedLine(snapshot));
 }
 
+/** Whether there is one, of whatever kind. */
+export function hasSnapshot(storage: Storage, directory: string): boolean {
+  return storage.statSync(snapshotPath(directory)) !== undefined;
+}
+
 /** The state that was stored, if it is one of this log. */
 export function loadSnapshot(
   storage: Storage,

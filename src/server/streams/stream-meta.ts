@@ -56,9 +56,17 @@ function metaPath(directory: string): string {
   return join(directory, "STREAM");
 }
 
-/** Replaces STREAM, durably and as a whole. */
+/** A STREAM is never longer: what comes from a request is bounded long before that. */
+const maxMetaBytes = 64 * 1024;
+
+/**
+ * Replaces STREAM, durably and as a whole.
+ * @throws {RangeError} for one that could not be read again
+ */
 export function storeMeta(storage: Storage, directory: string, meta: StreamMeta): void {
-  replaceFileSync(storage, metaPath(directory), encodeCheckedLine(meta));
+  const bytes = encodeCheckedLine(meta);
+  if (bytes.length > maxMetaBytes) throw new RangeError(`a STREAM of ${bytes.length} bytes`);
+  replaceFileSync(storage, metaPath(directory), bytes);
 }
 
 /** Reads STREAM. @throws SEQLOG_DAMAGED, SEQLOG_UNSUPPORTED, SEQLOG_NOT_FOUND */
@@ -66,7 +74,7 @@ export function loadMeta(storage: Storage, directory: string): StreamMeta {
   const path = metaPath(directory);
   const file = storage.openSync(path, "read");
   try {
-    const bytes = new Uint8Array(Math.min(file.statSync().size, 64 * 1024));
+    const bytes = new Uint8Array(Math.min(file.statSync().size, maxMetaBytes));
     return decodeMeta(bytes.subarray(0, file.readSync(bytes, 0)), path);
   } finally {
     file.closeSync();
