@@ -8,7 +8,7 @@ import type { Machine } from "../storage/storage.ts";
 import { BodyBudget } from "./http/body-reader.ts";
 import { FetchRequest, responseOf } from "./http/fetch-exchange.ts";
 import { Guard } from "./http/guard.ts";
-import { type Limits, limitsOf } from "./http/limits.ts";
+import { type Limits, limitsOf, maxFrameBytes } from "./http/limits.ts";
 import { NodeRequest, sendAnswer } from "./http/node-exchange.ts";
 import { type Context, answer, isOurs } from "./http/routes.ts";
 import { SendBudget } from "./http/send-budget.ts";
@@ -129,10 +129,9 @@ function catalogOf(machine: Machine, options: HandlerOptions, limits: Limits): C
   if (!Number.isInteger(maxOpenLogs) || maxOpenLogs < 1) {
     throw new RangeError(`maxOpenLogs must be a whole number from 1, got ${maxOpenLogs}`);
   }
-  // A JSON body of the shortest messages there are has a length of one byte for each two of its own.
-  const maxRecordBytes = Math.ceil(limits.maxBodyBytes * 1.5) + 64 * 1024;
   const report = (error: Error): void => options.onError?.(error, undefined);
-  return Catalog.ofDirectory(machine, localPath(options.dir, "dir"), { maxOpenLogs, maxRecordBytes, report });
+  const settings = { maxOpenLogs, maxRecordBytes: maxFrameBytes(limits), report };
+  return Catalog.ofDirectory(machine, localPath(options.dir, "dir"), settings);
 }
 
 function checkedBasePath(basePath: string): string {

@@ -2,9 +2,9 @@
 import { offsetToken } from "../streams/offset-token.ts";
 import type { Source } from "../streams/source.ts";
 
-/** The ETag of an answer. */
-export function etagOf(source: Source, from: string, next: number, isClosed: boolean): string {
-  return `"${source.tag}:${from}:${offsetToken(next)}${isClosed ? ":c" : ""}"`;
+/** The ETag of an answer with the records from `from` on, however they were asked for: the first one may be another tomorrow. */
+export function etagOf(source: Source, from: number, next: number, isClosed: boolean): string {
+  return `"${source.tag}:${offsetToken(from)}:${offsetToken(next)}${isClosed ? ":c" : ""}"`;
 }
 
 /** Whether `If-None-Match` names it. */

@@ -14,7 +14,7 @@ export async function head({ catalog }: Context, name: string): Promise<HttpAnsw
       "content-type": source.contentType,
       "cache-control": "no-store",
       [header.nextOffset]: offsetToken(source.tail),
-      etag: etagOf(source, "-1", source.tail, source.isClosed),
+      etag: etagOf(source, source.first, source.tail, source.isClosed),
     };
     if (source.isClosed) headers[header.closed] = "true";
     if (found?.kind === "stream") {

@@ -30,6 +30,17 @@ const defaultLimits: Limits = {
   slowReaderMs: 30_000,
 };
 
+/** The largest body of which every frame is within the largest record that a log takes (1 GiB). */
+const mostBodyBytes = 682 * 1024 * 1024;
+
+/**
+ * Bytes of the largest frame that a body can become. A JSON body of the shortest messages there are has a
+ * length of one byte for each two of its own.
+ */
+export function maxFrameBytes({ maxBodyBytes }: Limits): number {
+  return Math.ceil(maxBodyBytes * 1.5) + 64 * 1024;
+}
+
 /** The longest that a timer can be set for. */
 const most = 2 ** 31 - 1;
 
@@ -41,6 +52,10 @@ export function limitsOf(given: Partial<Limits> = {}): Limits {
     if (value === undefined) continue;
     if (!Number.isFinite(value) || value < 1 || value > most) {
       throw new RangeError(`limits.${name} must be a number from 1 to ${most}, got ${String(value)}`);
+    }
+    if (name === "maxBodyBytes" && value > mostBodyBytes) {
+      const why = "a log's maxRecordBytes is 1 GiB at most, and a body may become half as large again";
+      throw new RangeError(`limits.maxBodyBytes must be ${mostBodyBytes} at most, got ${value}: ${why}`);
     }
     limits[name] = value;
   }

@@ -107,12 +107,7 @@ function data(
   piece: Piece,
 ): HttpAnswer {
   const isUpToDate = piece.next >= source.tail;
-  const etag = etagOf(
-    source,
-    asked.from === "now" ? offsetToken(piece.from) : asked.offset,
-    piece.next,
-    isUpToDate && source.isClosed,
-  );
+  const etag = etagOf(source, piece.from, piece.next, isUpToDate && source.isClosed);
   const headers: Record<string, string> = {
     "content-type": source.contentType,
     // What lies before the end never changes; at the end there may be more at any time.
