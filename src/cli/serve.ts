@@ -18,6 +18,7 @@ interface ServeFlags {
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly longPoll: number;
+  readonly maxOpenLogs?: number;
   readonly json?: boolean;
 }
 
@@ -51,6 +52,7 @@ export function defineServe(command: Command, context: CliContext): void {
     .option("--allow-host <name>", "a name that the server is reached by; may be repeated", gather)
     .option("--allow-origin <origin>", "an origin whose pages may use the server; may be repeated", gather)
     .option("--long-poll <seconds>", "how long a long poll waits", parseSeconds, 20)
+    .option("--max-open-logs <number>", "logs of DIR kept open, those in use apart (default: 256)", parseCount)
     .option("--json", 'print {"url"} and errors as JSON')
     .addHelpText("after", help)
     .action((directory: string, flags: ServeFlags) => run(directory, flags, context));
@@ -60,6 +62,9 @@ async function run(directory: string, flags: ServeFlags, context: CliContext): P
   if (!isStreamLocation(directory)) {
     refuseLog(directory);
     return serveUntilInterrupted({ dir: directory }, directory, flags, context);
+  }
+  if (flags.maxOpenLogs !== undefined) {
+    throw new UsageError("--max-open-logs is for the logs of a directory; leave it out with nats://");
   }
   const log = await openStream(directory, { readOnly: true });
   try {
@@ -84,6 +89,7 @@ async function serveUntilInterrupted(
     hosts: flags.allowHost ?? [],
     origins: flags.allowOrigin ?? [],
     limits: { longPollTimeoutMs: flags.longPoll * 1000 },
+    ...(flags.maxOpenLogs === undefined ? {} : { maxOpenLogs: flags.maxOpenLogs }),
     ...(flags.tokenFile === undefined ? {} : { tokens: tokensIn(flags.tokenFile) }),
     onError: (error, request) => {
       const message = error instanceof Error ? error.message : String(error);
@@ -135,6 +141,11 @@ function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (!(port <= 65_535)) throw new InvalidArgumentError("It must be from 0 to 65535.");
   return port;
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError("It must be a whole number from 1 to 9999999.");
+  return Number(text);
 }
 
 function parseSeconds(text: string): number {

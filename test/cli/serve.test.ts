@@ -65,6 +65,30 @@ test("SIGINT ends live reads, finishes what is under way and closes the logs", a
   expect(JSON.parse(text)).toMatchObject({ records: 1 });
 });
 
+test("of logs that were used only so many stay open, and their writers' locks taken", async () => {
+  const dir = temporaryDirectory();
+  const first = await start([dir, "--max-open-logs", "1"]);
+  const append = (url: string, name: string): Promise<Response> =>
+    fetch(`${url}/v1/stream/${name}`, { method: "POST", headers: type, body: "1" });
+  for (const name of ["a", "b"]) await fetch(`${first.url}/v1/stream/${name}`, { method: "PUT", headers: type });
+  expect((await append(first.url, "a")).status).toBe(204);
+  const second = await start([dir]);
+  expect((await append(second.url, "a")).status).toBe(423);
+  expect((await append(first.url, "b")).status).toBe(204);
+  // The first one gives up its log of a for that of b, behind the answer.
+  while ((await append(second.url, "a")).status !== 204);
+  expect((await append(second.url, "b")).status).toBe(423);
+  for (const { process } of [first, second]) {
+    process.child.kill("SIGTERM");
+    await process.finished;
+  }
+}, 120_000);
+
+test.each(["0", "-1", "1.5", "many"])("--max-open-logs %s is refused", async (value) => {
+  const { code, stderr } = await seqlog(["serve", temporaryDirectory(), "--port", "0", `--max-open-logs=${value}`]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("whole number from 1")]);
+});
+
 describe("safety", () => {
   test("an address that others can reach needs tokens", async () => {
     const { code, stderr } = await seqlog(["serve", temporaryDirectory(), "--host", "0.0.0.0", "--port", "0"]);
