@@ -5,30 +5,55 @@
  * and, in a stream of one replica and where that is one of this lane, by its message id
  * (`Nats-Expected-Last-Msg-Id`): a number alone may be reached by what another program appended. With
  * replicas the id must not be named: one that was down for longer than the duplicate window knows no
- * last id, refuses what the others took, and lacks acknowledged records when it leads. So none can overtake one that was lost: when anything goes wrong (an acknowledgement that does not
- * come, a new leader, another program's append) the lane goes back to the first message that was not
- * acknowledged and sends from there again. What was stored after all is answered as a duplicate, by
- * its `Nats-Msg-Id`.
+ * last id, refuses what the others took, and lacks acknowledged records when it leads. So none can
+ * overtake one that was lost: when anything goes wrong (an answer that does not come, a new leader,
+ * another program's append) the lane goes back to the first message that was not acknowledged.
+ *
+ * **Each record once.** A message that expects message `n` becomes message `n + 1` or none at all,
+ * however late it comes: from the queue of a server that stood still, or over a connection that was
+ * lost. So the server's memory of message ids, which ends with the duplicate window, is never relied
+ * upon; a record that was sent and whose fate is not known (an {@link Attempt} of its place) is sent again only
+ *
+ * - to the same place, where one of the two can be stored: after lost answers, as a rule; or
+ * - after the stream was seen to be past that place and to hold another record there, which no copy
+ *   on its way can change ({@link fatesOf}); or
+ * - in a stream of one replica, after a record before it that took no place (its key was known, it
+ *   was refused): the copy on its way names that record's message id, and what is sent now comes to be
+ *   where the other would have to be, so that the copy cannot follow it.
+ *
+ * What is left: with replicas, a copy that may still be stored at a place that the stream has not
+ * reached, when a record before it took no place. It is sent to that very place once more, which
+ * tells of a key that was known; otherwise its fate cannot be known, and it is rejected with SEQLOG_IO.
+ * And a copy of an append whose key was known may come when the server has forgotten the key, and the
+ * stream rests at the very message that it expects: then the key is used anew.
  *
  * Invariants:
- * - A record is acknowledged when the server's acknowledgement for it came, by nothing else.
+ * - A record is acknowledged when the server's acknowledgement for it came, or it was seen in the
+ *   stream at a place that it was sent to; by nothing else.
  * - Records of this lane lie in the stream in the order in which they were added, whatever fails;
- *   with replicas, while no other program appends.
+ *   with replicas, while no other program appends, and no copy of a rejected record comes late.
  * - After a failure that patience did not outlast, everything that waits is rejected; each of these
  *   records may be in the stream all the same, but none behind a gap of another.
+ * - What waits while another program resets the log is rejected with SEQLOG_RESET, as soon as that is
+ *   seen: when the stream is shorter than it was, or at any look at it.
  */
 import type { Msg, Subscription } from "@nats-io/transport-node";
 import { createInbox } from "@nats-io/transport-node";
 import { SeqlogError } from "../errors.ts";
 import { conflictError } from "../segment/batch.ts";
+import { type AppendAnswer, answerOf } from "./append-answer.ts";
+import type { Attempt, LaneItem, Place } from "./append-attempt.ts";
+import { fatesOf, lookAt } from "./append-look.ts";
 import { recordHeaders } from "./record-message.ts";
-import { errorCode } from "./server-errors.ts";
 import { ioError } from "./stream-connection.ts";
-import type { StreamView } from "./stream-view.ts";
+import { type StreamView, notFound } from "./stream-view.ts";
 
 /** Sent and not acknowledged, at most. */
 const mostBytes = 8 * 1024 * 1024;
 const mostMessages = 4096;
+
+/** Messages that are asked for at once. */
+const mostLooks = 256;
 
 /** Without an answer for so long the lane asks how things are. */
 const silenceMs = 5000;
@@ -36,31 +61,8 @@ const silenceMs = 5000;
 /** Without progress for so long another server is asked. */
 const moveOnMs = 3000;
 
-/** There is no room: of the server, of the account, of the stream. */
-const full = new Set([10_023, 10_047, 10_077]);
-
-/** A record on its way. */
-export interface LaneItem {
-  readonly data: Uint8Array;
-  readonly id: string;
-  /** What the server knows a repetition by. */
-  readonly messageId: string;
-  /** −1: any. */
-  readonly expectedSeq: number;
-  /** @param duplicate nothing was stored now: it, or another of its message id, was there */
-  settled(seq: number, duplicate: boolean): void;
-  failed(error: Error): void;
-  /** Whether it is no longer wanted: another of its batch has failed. */
-  readonly isOver: boolean;
-}
-
-interface Place {
-  readonly item: LaneItem;
-  /** The message that it was sent to follow, the last time. */
-  expected: number;
-  isAlone: boolean;
-  isDone: boolean;
-}
+/** A stream that is being reset is not there for a moment. */
+const resetMs = 5000;
 
 /** Something that is done when all before it is, and before anything after it. */
 interface Barrier {
@@ -75,15 +77,16 @@ export class AppendLane {
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #ignoreLoss: () => void;
+  readonly #ignoreReset: () => void;
   /** What waits, in order; those before `#head` are done. */
   #queue: (Place | Barrier)[] = [];
   #head = 0;
-  /** The first that is not sent. */
+  /** The first that is not sent, or is to be sent again. */
   #sent = 0;
-  /** By the last token of the subject that its acknowledgement comes on. */
-  readonly #byToken = new Map<string, Place>();
+  /** Whose fate is not known, by token. */
+  readonly #attempts = new Map<number, Attempt>();
   #tokens = 0;
-  /** Answers to messages of an earlier try say only what was stored. */
+  /** Answers to messages of an earlier try say only what became of these. */
   #firstToken = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -94,10 +97,12 @@ export class AppendLane {
   #previous: string | undefined;
   /** A recovery, or a barrier, is under way. */
   #isBusy = false;
+  #isPassing = false;
   #isAloneOut = false;
   #progressAt = 0;
   #heardAt = 0;
   #cancelWatch: (() => void) | undefined;
+  #isRefreshing = false;
   #idle: (() => void)[] = [];
   #pendingBytes = 0;
   #onLess: () => void = () => {};
@@ -113,6 +118,7 @@ export class AppendLane {
       },
     });
     this.#ignoreLoss = connection.whenLost(() => void this.#recover("the connection was lost"));
+    this.#ignoreReset = view.watch(() => this.#wasReset());
   }
 
   /** Bytes of data accepted and not acknowledged. */
@@ -126,10 +132,10 @@ export class AppendLane {
   }
 
   add(items: readonly LaneItem[]): void {
-    if (this.#head === this.#queue.length) this.#progressAt = this.#view.connection.clock.now();
+    this.#begin();
     for (const item of items) {
       this.#pendingBytes += item.data.length;
-      this.#queue.push({ item, expected: -1, isAlone: false, isDone: false });
+      this.#queue.push({ item, attempts: [], isDone: false });
     }
     this.#pump();
   }
@@ -137,6 +143,7 @@ export class AppendLane {
   /** Runs something between what was added before and what is added after; resolves with it. */
   barrier(run: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.#begin();
       this.#queue.push({ run: () => run().then(resolve), failed: reject });
       this.#pump();
     });
@@ -156,7 +163,13 @@ export class AppendLane {
   close(): void {
     this.#endWatch();
     this.#ignoreLoss();
+    this.#ignoreReset();
     this.#subscription.unsubscribe();
+  }
+
+  /** Patience begins with the first of what waits. */
+  #begin(): void {
+    if (this.#head === this.#queue.length) this.#progressAt = this.#view.connection.clock.now();
   }
 
   #pump(): void {
@@ -175,19 +188,33 @@ export class AppendLane {
       }
       if (this.#inFlight >= this.#window || this.#inFlightBytes >= mostBytes) return;
       if (this.#base === undefined) return void this.#recover("");
-      const { expectedSeq } = next.item;
-      // The server decides, since its key may be one that is known: but when all before it is there.
-      const isAlone = expectedSeq >= 0 && expectedSeq !== this.#base;
-      if (isAlone && this.#inFlight > 0) return;
-      this.#send(next, isAlone ? expectedSeq : this.#base, isAlone);
+      const expected = this.#placeFor(next, this.#base);
+      if (expected === undefined) return;
+      this.#send(next, expected, expected !== this.#base);
     }
+  }
+
+  /** The message that it is to follow; undefined when it has to wait. `base`: the last one, with what is on its way. */
+  #placeFor({ item, attempts }: Place, base: number): number | undefined {
+    // An answer of before may still come, and tells whether it has to be sent again.
+    if (attempts.some(({ isLost }) => !isLost)) {
+      this.#watch();
+      return undefined;
+    }
+    // Where a copy that is on its way would be stored, should it come.
+    const copy = attempts.find(({ expected, isGuarded }) => expected < base || (expected > base && !isGuarded));
+    const expected = copy?.expected ?? (item.expectedSeq >= 0 ? item.expectedSeq : base);
+    // The server decides, since its key may be one that is known: but when all before it is there.
+    if (expected !== base && this.#inFlight > 0) return undefined;
+    if (copy === undefined || expected > base) return expected;
+    // The stream is past that place: what is there has to be seen first.
+    void this.#recover("");
+    return undefined;
   }
 
   #send(place: Place, expected: number, isAlone: boolean): void {
     const { item } = place;
     const { nats, location } = this.#view.connection;
-    place.expected = expected;
-    place.isAlone = isAlone;
     this.#isAloneOut = isAlone;
     this.#sent++;
     this.#inFlight++;
@@ -195,8 +222,10 @@ export class AppendLane {
     const follows = isAlone || !this.#isOneReplica ? undefined : this.#previous;
     this.#previous = isAlone ? undefined : item.messageId;
     if (!isAlone) this.#base = expected + 1;
-    const token = String(this.#tokens++);
-    this.#byToken.set(token, place);
+    const token = this.#tokens++;
+    const attempt = { place, token, expected, isAlone, isGuarded: follows !== undefined, isLost: false };
+    place.attempts.push(attempt);
+    this.#attempts.set(token, attempt);
     try {
       nats.publish(location.stream, item.data, {
         // The client asks its headers for nothing but their bytes.
@@ -210,70 +239,65 @@ export class AppendLane {
   }
 
   #answered(message: Msg): void {
-    const token = message.subject.slice(this.#inbox.length + 1);
-    const place = this.#byToken.get(token);
-    if (place === undefined) return;
-    this.#byToken.delete(token);
-    const isCurrent = Number(token) >= this.#firstToken;
+    const attempt = this.#attempts.get(Number(message.subject.slice(this.#inbox.length + 1)));
+    if (attempt === undefined) return;
+    this.#heardAt = this.#view.connection.clock.now();
+    const { place } = attempt;
+    const isCurrent = attempt.token >= this.#firstToken;
     if (isCurrent) {
       this.#inFlight--;
       this.#inFlightBytes -= place.item.data.length;
+      if (attempt.isAlone) this.#isAloneOut = false;
     }
-    if (message.data.length === 0) {
-      if (isCurrent) void this.#recover("no server leads the stream now");
-      return;
-    }
-    const answer = message.json<Answer>();
-    if (answer.error === undefined) this.#stored(place, answer, isCurrent);
-    else if (isCurrent) this.#refused(place, answer.error);
+    const answer = answerOf(message);
+    if (answer.kind === "unknown") attempt.isLost = true;
+    else this.#isKnown(attempt);
+    if (answer.kind === "stored") this.#stored(attempt, answer, isCurrent);
+    else if (isCurrent) this.#notStored(attempt, answer);
+    else this.#pump();
   }
 
-  #stored(place: Place, { seq, duplicate = false }: Answer, isCurrent: boolean): void {
+  #stored({ place, expected, isAlone }: Attempt, { seq, duplicate }: StoredAnswer, isCurrent: boolean): void {
     if (isCurrent) {
-      if (place.isAlone) this.#isAloneOut = false;
+      if (isAlone) this.#base = duplicate ? this.#base : seq;
       // What follows expects one more than there are; what is on its way already is refused and sent again.
-      if (duplicate && this.#inFlight === 0 && !place.isAlone) this.#goBackTo(place.expected);
-      else if (place.isAlone) this.#base = duplicate ? this.#base : seq;
-      if (!duplicate) this.#window = Math.min(mostMessages, this.#window * 2);
+      else if (duplicate && seq !== expected + 1 && this.#inFlight === 0) this.#goBackTo(expected);
+      this.#window = Math.min(mostMessages, this.#window * 2);
     }
-    this.#progressAt = this.#view.connection.clock.now();
     this.#settle(place, () => {
       if (!duplicate) this.#view.acknowledged(seq - 1);
       place.item.settled(seq - 1, duplicate);
     });
-    this.#watch();
     this.#pump();
   }
 
-  #refused(place: Place, error: NonNullable<Answer["error"]>): void {
-    if (error.err_code === errorCode.wrongLastSequence) {
-      const last = Number(/\d+/.exec(error.description ?? "")?.[0]);
-      if (place.isAlone) {
-        this.#isAloneOut = false;
-        this.#base = last;
-        this.#settle(place, () => place.item.failed(conflictError(place.item.expectedSeq, last)));
-        return this.#pump();
-      }
-      // Somebody else appended, or what was sent before this was not stored: from there again.
-      this.#rewind(last);
-      return this.#pump();
-    }
-    if (error.err_code === errorCode.wrongLastMessageId) {
-      this.#rewind(undefined);
-      return this.#pump();
-    }
-    if (error.code === 503 && !full.has(error.err_code ?? 0)) return void this.#recover(error.description ?? "503");
+  #notStored(attempt: Attempt, answer: Exclude<AppendAnswer, StoredAnswer>): void {
+    if (answer.kind === "misplaced") return this.#misplaced(attempt, answer.last);
+    if (answer.kind === "notNow" || answer.kind === "unknown") return void this.#recover(answer.reason);
     const { shown } = this.#view.connection.location;
-    const failure = full.has(error.err_code ?? 0)
-      ? new SeqlogError(
-          "SEQLOG_NO_SPACE",
-          `${shown}: the server has no room for the record: ${error.description ?? ""}. Nothing was appended`,
-          { path: shown, errno: "ENOSPC" },
-        )
-      : ioError(shown, "append", new Error(error.description ?? "refused"));
-    if (place.isAlone) this.#isAloneOut = false;
-    this.#settle(place, () => place.item.failed(failure));
-    if (this.#inFlight === 0) this.#goBackTo(place.expected);
+    const failure =
+      answer.kind === "full"
+        ? new SeqlogError(
+            "SEQLOG_NO_SPACE",
+            `${shown}: the server has no room for the record: ${answer.reason}. Nothing was appended`,
+            { path: shown, errno: "ENOSPC" },
+          )
+        : ioError(shown, "append", new Error(answer.reason));
+    this.#fail(attempt.place, failure);
+    if (this.#inFlight === 0) this.#goBackTo(attempt.expected);
+    this.#pump();
+  }
+
+  /** Another message is the last one: somebody else appended, or what was sent before this one was not stored. */
+  #misplaced({ place, expected, isAlone }: Attempt, last: number | undefined): void {
+    if (last !== undefined && last < this.#view.nextSeq) return void this.#recover("the stream is shorter than it was");
+    void this.#refresh();
+    const { attempts, item } = place;
+    if (isAlone && last !== undefined) {
+      if (attempts.length > 0 && last < expected) this.#fail(place, unknownOutcome(this.#view.location, expected + 1));
+      else if (attempts.length === 0 && expected === item.expectedSeq) this.#fail(place, conflictError(expected, last));
+    }
+    this.#rewind(last);
     this.#pump();
   }
 
@@ -293,22 +317,30 @@ export class AppendLane {
     this.#previous = undefined;
   }
 
+  /** Without a `why` nothing failed, but the stream has to be looked at. */
   async #recover(why: string): Promise<void> {
     const { connection } = this.#view;
-    if (why !== "") this.#rewind(undefined);
+    const hasFailed = why !== "";
+    if (hasFailed) {
+      this.#loseAttempts();
+      this.#rewind(undefined);
+    }
     if (this.#isBusy || this.#view.isClosed) return;
     this.#isBusy = true;
     this.#endWatch();
     try {
-      const waited = connection.clock.now() - this.#progressAt;
-      if (this.#head < this.#queue.length && waited > this.#patienceMs) {
-        throw ioError(connection.location.shown, "append", new Error(why));
+      if (hasFailed) await connection.pause();
+      if (hasFailed && this.#waitedMs() > moveOnMs) await connection.moveOn();
+      const begun = connection.clock.now();
+      let last = await this.#look(begun);
+      this.#checkPatience(hasFailed ? why : "no progress");
+      while (last === undefined) {
+        await connection.pause();
+        last = await this.#look(begun);
+        this.#checkPatience("the stream's leader does not have all of it yet");
       }
-      if (why !== "") await connection.pause();
-      if (why !== "" && waited > moveOnMs) await connection.moveOn();
-      await this.#view.refresh();
       const window = this.#window;
-      this.#rewind(this.#view.nextSeq);
+      this.#rewind(last);
       this.#window = window;
     } catch (error) {
       this.#failAll(error as Error);
@@ -318,10 +350,95 @@ export class AppendLane {
     this.#pump();
   }
 
+  /** Looks at the stream, and for what became of all whose place it is past; its last message, or undefined when it has to look again. */
+  async #look(begun: number): Promise<number | undefined> {
+    const { connection, location } = this.#view;
+    const leftMs = (): number => Math.max(0, this.#patienceMs - this.#waitedMs());
+    const info = await lookAt(connection, leftMs());
+    if (info === undefined) {
+      // Somebody resets it, or it was removed.
+      if (connection.clock.now() - begun > resetMs) throw notFound(location);
+      return undefined;
+    }
+    this.#view.learn(info);
+    const { last_seq: last } = info.state;
+    const passed = [...this.#attempts.values()].filter(({ place, expected }) => !place.isDone && expected < last);
+    let isAgain = false;
+    for (let i = 0; i < passed.length; i += mostLooks) {
+      const some = passed.slice(i, i + mostLooks);
+      const fates = await fatesOf(connection, some, leftMs());
+      for (const [j, attempt] of some.entries()) {
+        const fate = fates[j];
+        if (fate === "again") isAgain = true;
+        else this.#isKnown(attempt);
+        if (fate === "stored") this.#seen(attempt);
+        if (fate === "removed") this.#fail(attempt.place, unknownOutcome(location, attempt.expected + 1));
+      }
+    }
+    return isAgain ? undefined : last;
+  }
+
+  /** It was not answered, but it is in the stream. */
+  #seen({ place, expected }: Attempt): void {
+    this.#settle(place, () => {
+      this.#view.acknowledged(expected);
+      place.item.settled(expected, false);
+    });
+  }
+
+  #waitedMs(): number {
+    return this.#view.connection.clock.now() - this.#progressAt;
+  }
+
+  #checkPatience(why: string): void {
+    if (this.#head === this.#queue.length || this.#waitedMs() <= this.#patienceMs) return;
+    throw ioError(this.#view.connection.location.shown, "append", new Error(why));
+  }
+
+  /** No answer to what was sent so far is waited for. */
+  #loseAttempts(): void {
+    for (const [token, attempt] of this.#attempts) {
+      attempt.isLost = true;
+      if (attempt.place.isDone) this.#attempts.delete(token);
+    }
+  }
+
+  /** Its fate is known. */
+  #isKnown(attempt: Attempt): void {
+    const { place, token } = attempt;
+    place.attempts = place.attempts.filter((other) => other !== attempt);
+    this.#attempts.delete(token);
+  }
+
+  /** Another program appended; it may have reset the log before. */
+  async #refresh(): Promise<void> {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    try {
+      await this.#view.refresh();
+    } catch {
+      // The appends themselves tell what is wrong.
+    }
+    this.#isRefreshing = false;
+  }
+
+  /** The stream was found to be a new one, or the log was closed. */
+  #wasReset(): void {
+    const { isClosed, location, generation } = this.#view;
+    if (isClosed || this.#isPassing) return;
+    this.#failAll(
+      new SeqlogError(
+        "SEQLOG_RESET",
+        `${location}: another program reset the log before this was acknowledged; it is now generation ${generation}, and the record may be in it`,
+        { generation },
+      ),
+    );
+  }
+
   #failAll(error: Error): void {
     const waiting = this.#queue.slice(this.#head);
     this.#rewind(undefined);
-    this.#byToken.clear();
+    this.#attempts.clear();
     this.#queue = [];
     this.#head = 0;
     this.#sent = 0;
@@ -336,6 +453,8 @@ export class AppendLane {
 
   async #pass(barrier: Barrier): Promise<void> {
     this.#isBusy = true;
+    this.#isPassing = true;
+    this.#endWatch();
     this.#sent++;
     try {
       await barrier.run();
@@ -343,6 +462,8 @@ export class AppendLane {
       barrier.failed(error as Error);
     }
     this.#isBusy = false;
+    this.#isPassing = false;
+    this.#progressAt = this.#view.connection.clock.now();
     this.#head++;
     // The connection may have been lost meanwhile.
     this.#sent = Math.max(this.#sent, this.#head);
@@ -353,8 +474,13 @@ export class AppendLane {
   #settle(place: Place, tell: () => void): void {
     if (place.isDone) return;
     place.isDone = true;
+    this.#progressAt = this.#view.connection.clock.now();
     tell();
     this.#advance();
+  }
+
+  #fail(place: Place, error: Error): void {
+    this.#settle(place, () => place.item.failed(error));
   }
 
   /** Lets go of what is done at the head. */
@@ -369,7 +495,12 @@ export class AppendLane {
       this.#queue = [];
       this.#head = 0;
       this.#sent = 0;
-      this.#byToken.clear();
+      // Answers that still come are of records that are done.
+      this.#attempts.clear();
+      this.#firstToken = this.#tokens;
+      this.#inFlight = 0;
+      this.#inFlightBytes = 0;
+      this.#isAloneOut = false;
       this.#endWatch();
       this.#wakeIdle();
     } else if (this.#head > 4096) {
@@ -391,13 +522,14 @@ export class AppendLane {
     for (const call of idle) call();
   }
 
+  /** If the servers say nothing of what was sent, they are asked. */
   #watch(): void {
+    if (this.#cancelWatch !== undefined || this.#attempts.size === 0) return;
     const { clock } = this.#view.connection;
     this.#heardAt = clock.now();
-    if (this.#cancelWatch !== undefined) return;
     const look = (): void => {
       this.#cancelWatch = undefined;
-      if (this.#inFlight === 0) return;
+      if (this.#attempts.size === 0 || this.#isBusy) return;
       if (clock.now() - this.#heardAt >= silenceMs) return void this.#recover(`no answer for ${silenceMs / 1000} s`);
       // Somebody waits for the append: that holds the process.
       this.#cancelWatch = clock.after(silenceMs, look, { keepAlive: true });
@@ -406,8 +538,12 @@ export class AppendLane {
   }
 }
 
-interface Answer {
-  readonly seq: number;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
+type StoredAnswer = Extract<AppendAnswer, { readonly kind: "stored" }>;
+
+function unknownOutcome(path: string, seq: number): SeqlogError<"SEQLOG_IO"> {
+  return new SeqlogError(
+    "SEQLOG_IO",
+    `${path}: append: the record was sent and not answered, and whether it is or becomes message ${seq} of the stream cannot be known (ETIMEDOUT)`,
+    { path, syscall: "append", errno: "ETIMEDOUT" },
+  );
 }

@@ -10,7 +10,8 @@ import { conflictError } from "../segment/batch.ts";
 import { checkedLength } from "../segment/commit-queue.ts";
 import { LogRecord } from "../segment/log-record.ts";
 import type { Machine } from "../storage/storage.ts";
-import type { AppendLane, LaneItem } from "./append-lane.ts";
+import type { LaneItem } from "./append-attempt.ts";
+import type { AppendLane } from "./append-lane.ts";
 import type { StreamLogSettings } from "./nats-open-options.ts";
 import type { StreamView } from "./stream-view.ts";
 
@@ -102,7 +103,7 @@ export class JetStreamAppends<In> {
     this.#checkRoom(encoded.reduce((sum, { length }) => sum + length, 0));
     return await new Promise((resolve, reject) => {
       const onAppended = this.#onAppended;
-      const state = { first: -1, left: encoded.length, isOver: false };
+      const state = { first: -1, last: -1, left: encoded.length, isOver: false };
       const items = encoded.map((bytes, i): LaneItem => {
         const id = this.#newId();
         return {
@@ -115,8 +116,11 @@ export class JetStreamAppends<In> {
           },
           settled(seq) {
             onAppended(bytes.length);
+            // Those that were sent again may be told of in another order.
             if (i === 0) state.first = seq;
-            if (--state.left === 0) resolve({ first: asSeq(state.first), last: asSeq(seq), count: encoded.length });
+            if (i === encoded.length - 1) state.last = seq;
+            if (--state.left > 0) return;
+            resolve({ first: asSeq(state.first), last: asSeq(state.last), count: encoded.length });
           },
           failed(error) {
             state.isOver = true;

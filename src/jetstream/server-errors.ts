@@ -9,6 +9,8 @@ export const errorCode = {
   wrongLastMessageId: 10_070,
   wrongLastSequence: 10_071,
   streamStoreFailed: 10_077,
+  messageIdInProcess: 10_158,
+  tooManyRequests: 10_167,
 } as const;
 
 /** Whether the server refused with this code. */

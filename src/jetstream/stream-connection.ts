@@ -132,7 +132,7 @@ export class StreamConnection {
    * Asks until there is an answer; what the servers refuse is one, what they do not answer is not.
    * @throws SEQLOG_UNSUPPORTED for what they refuse; SEQLOG_IO when patience ends
    */
-  async ask<T>(doing: string, question: () => Promise<T>): Promise<T> {
+  async ask<T>(doing: string, question: () => Promise<T>, patienceMs: number = this.#patienceMs): Promise<T> {
     const begun = this.clock.now();
     let moved = begun;
     for (;;) {
@@ -144,7 +144,7 @@ export class StreamConnection {
           throw refusedError(this.location.shown, doing, error);
         // The client gives up by itself when the login is refused again and again.
         if (this.nats.isClosed()) throw ioError(this.location.shown, doing, this.#closedBy ?? error);
-        if (isRefusal(error) || this.clock.now() - begun > this.#patienceMs) {
+        if (isRefusal(error) || this.clock.now() - begun > patienceMs) {
           throw ioError(this.location.shown, doing, error);
         }
       }
