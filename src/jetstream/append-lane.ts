@@ -44,7 +44,9 @@ import { conflictError } from "../segment/batch.ts";
 import { type AppendAnswer, answerOf } from "./append-answer.ts";
 import type { Attempt, LaneItem, Place } from "./append-attempt.ts";
 import { fatesOf, lookAt } from "./append-look.ts";
+import { type Barrier, LaneQueue } from "./lane-queue.ts";
 import { recordHeaders } from "./record-message.ts";
+import { SilenceWatch, silenceMs } from "./silence-watch.ts";
 import { ioError } from "./stream-connection.ts";
 import { type StreamView, notFound } from "./stream-view.ts";
 
@@ -55,20 +57,11 @@ const mostMessages = 4096;
 /** Messages that are asked for at once. */
 const mostLooks = 256;
 
-/** Without an answer for so long the lane asks how things are. */
-const silenceMs = 5000;
-
 /** Without progress for so long another server is asked. */
 const moveOnMs = 3000;
 
 /** A stream that is being reset is not there for a moment. */
 const resetMs = 5000;
-
-/** Something that is done when all before it is, and before anything after it. */
-interface Barrier {
-  run(): Promise<void>;
-  failed(error: Error): void;
-}
 
 export class AppendLane {
   readonly #view: StreamView;
@@ -78,11 +71,8 @@ export class AppendLane {
   readonly #subscription: Subscription;
   readonly #ignoreLoss: () => void;
   readonly #ignoreReset: () => void;
-  /** What waits, in order; those before `#head` are done. */
-  #queue: (Place | Barrier)[] = [];
-  #head = 0;
-  /** The first that is not sent, or is to be sent again. */
-  #sent = 0;
+  readonly #watch: SilenceWatch;
+  readonly #queue = new LaneQueue();
   /** Whose fate is not known, by token. */
   readonly #attempts = new Map<number, Attempt>();
   #tokens = 0;
@@ -100,12 +90,7 @@ export class AppendLane {
   #isPassing = false;
   #isAloneOut = false;
   #progressAt = 0;
-  #heardAt = 0;
-  #cancelWatch: (() => void) | undefined;
   #isRefreshing = false;
-  #idle: (() => void)[] = [];
-  #pendingBytes = 0;
-  #onLess: () => void = () => {};
 
   constructor(view: StreamView, patienceMs: number, replicas: number) {
     this.#view = view;
@@ -117,26 +102,28 @@ export class AppendLane {
         if (error === null) this.#answered(message);
       },
     });
+    this.#watch = new SilenceWatch(
+      connection.clock,
+      () => this.#attempts.size > 0 && !this.#isBusy,
+      () => void this.#recover(`no answer for ${silenceMs / 1000} s`),
+    );
     this.#ignoreLoss = connection.whenLost(() => void this.#recover("the connection was lost"));
     this.#ignoreReset = view.watch(() => this.#wasReset());
   }
 
   /** Bytes of data accepted and not acknowledged. */
   get pendingBytes(): number {
-    return this.#pendingBytes;
+    return this.#queue.pendingBytes;
   }
 
   /** Called when there are fewer. */
   set onLess(call: () => void) {
-    this.#onLess = call;
+    this.#queue.onLess = call;
   }
 
   add(items: readonly LaneItem[]): void {
     this.#begin();
-    for (const item of items) {
-      this.#pendingBytes += item.data.length;
-      this.#queue.push({ item, attempts: [], isDone: false });
-    }
+    for (const item of items) this.#queue.add(item);
     this.#pump();
   }
 
@@ -144,14 +131,14 @@ export class AppendLane {
   barrier(run: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#begin();
-      this.#queue.push({ run: () => run().then(resolve), failed: reject });
+      this.#queue.addBarrier({ run: () => run().then(resolve), failed: reject });
       this.#pump();
     });
   }
 
   /** Resolves when nothing waits any more. */
-  async drained(): Promise<void> {
-    while (this.#head < this.#queue.length) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  drained(): Promise<void> {
+    return this.#queue.drained();
   }
 
   /** The stream was made anew: it is empty. */
@@ -161,7 +148,7 @@ export class AppendLane {
   }
 
   close(): void {
-    this.#endWatch();
+    this.#watch.end();
     this.#ignoreLoss();
     this.#ignoreReset();
     this.#subscription.unsubscribe();
@@ -169,20 +156,20 @@ export class AppendLane {
 
   /** Patience begins with the first of what waits. */
   #begin(): void {
-    if (this.#head === this.#queue.length) this.#progressAt = this.#view.connection.clock.now();
+    if (this.#queue.isEmpty) this.#progressAt = this.#view.connection.clock.now();
   }
 
   #pump(): void {
     while (!this.#isBusy && !this.#isAloneOut) {
-      const next = this.#queue[this.#sent];
+      const { next } = this.#queue;
       if (next === undefined) return;
       if (!("item" in next)) {
-        if (this.#head === this.#sent) void this.#pass(next);
+        if (this.#queue.isNextFirst) void this.#pass(next);
         return;
       }
       if (next.item.isOver || next.isDone) {
         next.isDone = true;
-        this.#sent++;
+        this.#queue.goOn();
         this.#advance();
         continue;
       }
@@ -198,7 +185,7 @@ export class AppendLane {
   #placeFor({ item, attempts }: Place, base: number): number | undefined {
     // An answer of before may still come, and tells whether it has to be sent again.
     if (attempts.some(({ isLost }) => !isLost)) {
-      this.#watch();
+      this.#watch.begin();
       return undefined;
     }
     // Where a copy that is on its way would be stored, should it come.
@@ -216,7 +203,7 @@ export class AppendLane {
     const { item } = place;
     const { nats, location } = this.#view.connection;
     this.#isAloneOut = isAlone;
-    this.#sent++;
+    this.#queue.goOn();
     this.#inFlight++;
     this.#inFlightBytes += item.data.length;
     const follows = isAlone || !this.#isOneReplica ? undefined : this.#previous;
@@ -235,13 +222,13 @@ export class AppendLane {
     } catch (error) {
       return void this.#recover(error instanceof Error ? error.message : String(error));
     }
-    this.#watch();
+    this.#watch.begin();
   }
 
   #answered(message: Msg): void {
     const attempt = this.#attempts.get(Number(message.subject.slice(this.#inbox.length + 1)));
     if (attempt === undefined) return;
-    this.#heardAt = this.#view.connection.clock.now();
+    this.#watch.heard();
     const { place } = attempt;
     const isCurrent = attempt.token >= this.#firstToken;
     if (isCurrent) {
@@ -307,7 +294,7 @@ export class AppendLane {
     this.#inFlight = 0;
     this.#inFlightBytes = 0;
     this.#isAloneOut = false;
-    this.#sent = this.#head;
+    this.#queue.goBack();
     this.#goBackTo(last);
     this.#window = 1;
   }
@@ -327,7 +314,7 @@ export class AppendLane {
     }
     if (this.#isBusy || this.#view.isClosed) return;
     this.#isBusy = true;
-    this.#endWatch();
+    this.#watch.end();
     try {
       if (hasFailed) await connection.pause();
       if (hasFailed && this.#waitedMs() > moveOnMs) await connection.moveOn();
@@ -391,7 +378,7 @@ export class AppendLane {
   }
 
   #checkPatience(why: string): void {
-    if (this.#head === this.#queue.length || this.#waitedMs() <= this.#patienceMs) return;
+    if (this.#queue.isEmpty || this.#waitedMs() <= this.#patienceMs) return;
     throw ioError(this.#view.connection.location.shown, "append", new Error(why));
   }
 
@@ -436,26 +423,16 @@ export class AppendLane {
   }
 
   #failAll(error: Error): void {
-    const waiting = this.#queue.slice(this.#head);
     this.#rewind(undefined);
     this.#attempts.clear();
-    this.#queue = [];
-    this.#head = 0;
-    this.#sent = 0;
-    this.#pendingBytes = 0;
-    for (const entry of waiting) {
-      if (!("item" in entry)) entry.failed(error);
-      else if (!entry.isDone) entry.item.failed(error);
-    }
-    this.#onLess();
-    this.#wakeIdle();
+    this.#queue.failAll(error);
   }
 
   async #pass(barrier: Barrier): Promise<void> {
     this.#isBusy = true;
     this.#isPassing = true;
-    this.#endWatch();
-    this.#sent++;
+    this.#watch.end();
+    this.#queue.goOn();
     try {
       await barrier.run();
     } catch (error) {
@@ -464,9 +441,7 @@ export class AppendLane {
     this.#isBusy = false;
     this.#isPassing = false;
     this.#progressAt = this.#view.connection.clock.now();
-    this.#head++;
-    // The connection may have been lost meanwhile.
-    this.#sent = Math.max(this.#sent, this.#head);
+    this.#queue.passed();
     this.#advance();
     this.#pump();
   }
@@ -483,58 +458,17 @@ export class AppendLane {
     this.#settle(place, () => place.item.failed(error));
   }
 
-  /** Lets go of what is done at the head. */
+  /** Lets go of what is done. */
   #advance(): void {
-    const before = this.#pendingBytes;
-    for (; this.#head < this.#sent; this.#head++) {
-      const entry = this.#queue[this.#head] as Place | Barrier;
-      if (!("item" in entry) || !entry.isDone) break;
-      this.#pendingBytes -= entry.item.data.length;
-    }
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-      this.#sent = 0;
-      // Answers that still come are of records that are done.
-      this.#attempts.clear();
-      this.#firstToken = this.#tokens;
-      this.#inFlight = 0;
-      this.#inFlightBytes = 0;
-      this.#isAloneOut = false;
-      this.#endWatch();
-      this.#wakeIdle();
-    } else if (this.#head > 4096) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#sent -= this.#head;
-      this.#head = 0;
-    }
-    if (this.#pendingBytes < before) this.#onLess();
-  }
-
-  #endWatch(): void {
-    this.#cancelWatch?.();
-    this.#cancelWatch = undefined;
-  }
-
-  #wakeIdle(): void {
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const call of idle) call();
-  }
-
-  /** If the servers say nothing of what was sent, they are asked. */
-  #watch(): void {
-    if (this.#cancelWatch !== undefined || this.#attempts.size === 0) return;
-    const { clock } = this.#view.connection;
-    this.#heardAt = clock.now();
-    const look = (): void => {
-      this.#cancelWatch = undefined;
-      if (this.#attempts.size === 0 || this.#isBusy) return;
-      if (clock.now() - this.#heardAt >= silenceMs) return void this.#recover(`no answer for ${silenceMs / 1000} s`);
-      // Somebody waits for the append: that holds the process.
-      this.#cancelWatch = clock.after(silenceMs, look, { keepAlive: true });
-    };
-    this.#cancelWatch = clock.after(silenceMs, look, { keepAlive: true });
+    this.#queue.advance();
+    if (!this.#queue.isEmpty) return;
+    // Answers that still come are of records that are done.
+    this.#attempts.clear();
+    this.#firstToken = this.#tokens;
+    this.#inFlight = 0;
+    this.#inFlightBytes = 0;
+    this.#isAloneOut = false;
+    this.#watch.end();
   }
 }
 

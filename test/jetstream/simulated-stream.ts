@@ -3,6 +3,8 @@
  * answers are lost, copies come late and ids are forgotten. It refuses and stores as nats-server does:
  * first by message id, within the duplicate window, then by the number expected before, then by the id.
  */
+import { crc32 } from "../../src/format/crc32.ts";
+import { crcText, header } from "../../src/jetstream/record-message.ts";
 import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
 import type { Msg } from "@nats-io/transport-node";
 import type { StreamConnection } from "../../src/jetstream/stream-connection.ts";
@@ -138,7 +140,12 @@ export class SimulatedStream {
             if (message === undefined) {
               throw new JetStreamApiError({ code: 404, err_code: 10_037, description: "no message found" });
             }
-            return { header: new Map([["Seqlog-Id", message.id]]), data: Buffer.from(message.text) };
+            const data = Buffer.from(message.text);
+            const headers = [
+              [header.id, message.id],
+              [header.crc, crcText(crc32(data))],
+            ] as const;
+            return { header: new Map(headers), data };
           },
         },
       },
@@ -162,10 +169,10 @@ function copyOf(data: Uint8Array, headers: string, reply: string): Copy {
   const of = (name: string): string | undefined => new RegExp(`^${name}: (.*)\r$`, "m").exec(headers)?.[1];
   return {
     text: Buffer.from(data).toString(),
-    id: of("Seqlog-Id") ?? "",
-    messageId: of("Nats-Msg-Id") ?? "",
-    expected: Number(of("Nats-Expected-Last-Sequence")),
-    follows: of("Nats-Expected-Last-Msg-Id"),
+    id: of(header.id) ?? "",
+    messageId: of(header.messageId) ?? "",
+    expected: Number(of(header.expectedLast)),
+    follows: of(header.expectedLastId),
     reply,
   };
 }
