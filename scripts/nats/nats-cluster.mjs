@@ -98,14 +98,15 @@ export class NatsCluster {
       "all servers are well, and have a meta leader",
       async () => {
         for (const server of this.servers) {
-          const { status } = await server.ask("/healthz");
-          if (status !== "ok") return false;
+          const health = await server.ask("/healthz");
+          if (health.status !== "ok") throw new Error(`${server.name} is not well: ${JSON.stringify(health)}`);
         }
         if (this.servers.length === 1) return true;
         const views = await Promise.all(this.servers.map((server) => server.ask("/jsz")));
         const metas = views.map(({ meta_cluster: meta }) => meta);
         const leader = metas[0]?.leader;
-        return metas.every((meta) => meta?.cluster_size === this.servers.length && meta.leader === leader && leader);
+        if (metas.every((meta) => meta?.cluster_size === metas.length && meta.leader === leader && leader)) return true;
+        throw new Error(`no meta leader that all agree on: ${JSON.stringify(metas)}`);
       },
       healMs,
     );
@@ -114,11 +115,13 @@ export class NatsCluster {
   /** The number of the server that leads a stream, by its own word. */
   leaderOf(stream) {
     return until(`a server leads ${stream}`, async () => {
+      // All at once: one that is paused is silent.
+      const streams = "/jsz?accounts=true&streams=true";
+      const told = await Promise.all(
+        this.servers.map((server) => (server.isRunning ? server.ask(streams).catch(() => ({})) : {})),
+      );
       for (const [i, server] of this.servers.entries()) {
-        if (!server.isRunning) continue;
-        const { account_details: accounts = [] } = await server
-          .ask("/jsz?accounts=true&streams=true")
-          .catch(() => ({}));
+        const { account_details: accounts = [] } = told[i];
         for (const { stream_detail: streams = [] } of accounts) {
           const found = streams.find(({ name }) => name === stream);
           if (found?.cluster?.leader === server.name || (found !== undefined && this.servers.length === 1)) return i;

@@ -16,7 +16,8 @@ export async function until(what, ask, timeoutMs = 180_000) {
       last = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
+      const why = last instanceof Error ? `: ${last.message}` : "";
+      throw new Error(`not within ${timeoutMs / 1000} s: ${what}${why}`, { cause: last });
     }
     await new Promise((resolve) => {
       setTimeout(resolve, 50);

@@ -193,31 +193,34 @@ describe("records", () => {
 });
 
 describe("a reset", () => {
-  test("that was interrupted is completed by the next open for writing, and no reader makes a generation of it", async () => {
-    const name = newName();
-    const log = await open(name);
-    await log.append("old");
-    await log.reset();
-    await log.append("old too");
-    await log.close();
-    // What a crash after the first step leaves.
-    const beside = await manager.streams.getMessage(`SEQLOG_${name}`, { last_by_subj: `SEQLOG_${name}.generation` });
-    const kept = beside?.json<{ generation: number; logId: string }>();
-    expect(kept?.generation).toBe(1);
-    await manager.jetstream().publish(`SEQLOG_${name}.generation`, JSON.stringify({ ...kept, generation: 2 }));
-    const reader = await open(name, { readOnly: true });
-    expect([reader.generation, reader.nextSeq]).toEqual([1, 1]);
-    const opened = await open(name);
-    expect([opened.generation, opened.nextSeq]).toEqual([2, 0]);
-    await opened.close();
-    // And after the second one.
-    await manager.streams.delete(name);
-    expect(await refusal(open(name, { readOnly: true }))).toMatchObject({ code: "SEQLOG_NOT_FOUND" });
-    const made = await open(name);
-    expect([made.generation, made.nextSeq, made.codec]).toEqual([3, 0, "text"]);
-    await made.close();
-    await reader.close();
-  });
+  test(
+    "that was interrupted is completed by the next open for writing, and no reader makes a generation of it",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const log = await open(name);
+      await log.append("old");
+      await log.reset();
+      await log.append("old too");
+      await log.close();
+      // What a crash after the first step leaves.
+      const beside = await manager.streams.getMessage(`SEQLOG_${name}`, { last_by_subj: `SEQLOG_${name}.generation` });
+      const kept = beside?.json<{ generation: number; logId: string }>();
+      expect(kept?.generation).toBe(1);
+      await manager.jetstream().publish(`SEQLOG_${name}.generation`, JSON.stringify({ ...kept, generation: 2 }));
+      const reader = await open(name, { readOnly: true });
+      expect([reader.generation, reader.nextSeq]).toEqual([1, 1]);
+      const opened = await open(name);
+      expect([opened.generation, opened.nextSeq]).toEqual([2, 0]);
+      await opened.close();
+      // And after the second one.
+      await manager.streams.delete(name);
+      expect(await refusal(open(name, { readOnly: true }))).toMatchObject({ code: "SEQLOG_NOT_FOUND" });
+      const made = await open(name);
+      expect([made.generation, made.nextSeq, made.codec]).toEqual([3, 0, "text"]);
+      await made.close();
+      await reader.close();
+    }),
+  );
 });
 
 describe("a consumer", () => {
