@@ -104,8 +104,11 @@ export class NatsCluster {
         if (this.servers.length === 1) return true;
         const views = await Promise.all(this.servers.map((server) => server.ask("/jsz")));
         const metas = views.map(({ meta_cluster: meta }) => meta);
-        const leader = metas[0]?.leader;
-        if (metas.every((meta) => meta?.cluster_size === metas.length && meta.leader === leader && leader)) return true;
+        // Only the leader's own count is true for sure: nats-server 2.9 may show less at others for ever.
+        const leader = metas.find((meta, i) => meta?.leader === this.servers[i].name);
+        const isAgreed = metas.every((meta) => meta?.leader !== undefined && meta.leader === leader?.leader);
+        const followers = leader?.replicas?.filter(({ current, offline }) => current && !offline) ?? [];
+        if (isAgreed && followers.length === metas.length - 1) return true;
         throw new Error(`no meta leader that all agree on: ${JSON.stringify(metas)}`);
       },
       healMs,
