@@ -47,7 +47,6 @@ type AnyCodec = Codec<never, unknown>;
 /** A log on a stream. */
 export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implements Log<In, Out> {
   readonly location: string;
-  readonly supports: LogCapabilities;
   readonly codec: string | undefined;
   readonly #connection: StreamConnection;
   readonly #view: StreamView;
@@ -58,6 +57,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
   readonly #consumers: StreamConsumers<Out>;
   readonly #trims: StreamTrims;
   readonly #config: NewStream;
+  readonly #durability: LogCapabilities["durability"];
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -65,7 +65,7 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     const { connection, view, state, settings, config, lastMs, durability } = opened;
     this.location = view.location;
     this.codec = codec?.name;
-    this.supports = { sync: false, findById: true, keys: true, dense: !view.hasHoles, durability };
+    this.#durability = durability;
     this.#connection = connection;
     this.#view = view;
     this.#state = state;
@@ -78,6 +78,12 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     this.#appends = new JetStreamAppends(view, this.#lane, codec, settings, nodeMachine, lastMs, (bytes) =>
       this.#trims.appended(bytes),
     );
+  }
+
+  /** `dense` as of the last look at the stream: somebody may delete a record between others at any time. */
+  get supports(): LogCapabilities {
+    const dense = !this.#view.hasHoles;
+    return { sync: false, findById: true, keys: true, dense, durability: this.#durability };
   }
 
   get firstSeq(): Seq {
@@ -331,8 +337,8 @@ async function open(
   const durability = checkPromises(view.location, connection, settings, info);
   if (!settings.readOnly && view.codec === null && codec !== undefined)
     await keepCodec(connection, view, info, codec.name);
-  const last = view.nextSeq > view.firstSeq && !settings.readOnly ? await view.get(view.nextSeq - 1) : undefined;
-  if (settings.retention?.maxAgeMs !== undefined && last !== undefined && Number.isNaN(timeIn(last, 0))) {
+  const lastMs = settings.readOnly ? 0 : await lastTimeIn(view, info);
+  if (settings.retention?.maxAgeMs !== undefined && Number.isNaN(lastMs)) {
     throw withoutTimes(view.location, view.nextSeq - 1);
   }
   return {
@@ -341,9 +347,23 @@ async function open(
     state,
     settings: { ...settings, patienceMs: Math.min(settings.patienceMs, windowMs * patiencePart) },
     config: { replicas: info.config.num_replicas, keyWindowMs: windowMs, logId: view.logId, codec: view.codec },
-    lastMs: last === undefined ? 0 : timeIn(last, 0) || 0,
+    lastMs: lastMs || 0,
     durability,
   };
+}
+
+/** The time in the last record's id, NaN in one of version 4; 0 in an empty stream. */
+async function lastTimeIn(view: StreamView, { state }: StreamInfo): Promise<number> {
+  if (view.nextSeq === view.firstSeq) return 0;
+  // When the server got the last message: what somebody else published or deleted there keeps nobody from writing.
+  const receivedMs = Date.parse(state.last_ts);
+  try {
+    const last = await view.get(view.nextSeq - 1);
+    return last === undefined ? receivedMs : timeIn(last, 0);
+  } catch (error) {
+    if (SeqlogError.is(error, "SEQLOG_DAMAGED") || SeqlogError.is(error, "SEQLOG_TRIMMED")) return receivedMs;
+    throw error;
+  }
 }
 
 async function findOrMake(

@@ -43,7 +43,10 @@ function headerBytes(headers: MessageHeaders | undefined): number {
   return bytes;
 }
 
-/** From one record up to another, in order; those that were removed meanwhile are passed over. */
+/**
+ * From one record up to another, in order; those that were removed meanwhile are passed over, and
+ * those that the replica lacks which is asked. So there may be more than it tells, never less.
+ */
 export async function* recordSizes(
   { connection }: StreamView,
   from: number,

@@ -3,9 +3,11 @@
  * long as the reading: no acknowledgements, in memory, one replica.
  *
  * Invariants:
- * - Messages are handed out in order, none missing: the server numbers its deliveries, and one that
- *   does not follow the one before breaks the puller; whoever reads begins another behind the last
- *   message that it got.
+ * - Messages are handed out in order, none of those that the server sent missing: it numbers its
+ *   deliveries, and one that does not follow the one before breaks the puller; whoever reads begins
+ *   another behind the last message that it got.
+ * - What it gives is what one replica has, not always the leader, and that may be behind. So "no more"
+ *   and a gap between two messages are no proof that there was nothing: who reads asks the leader.
  * - At most two requests' worth of messages are held (one that was taken in, one on its way), of
  *   `maxBytes` each, or one message.
  */
@@ -50,6 +52,8 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
   #delivered = 0;
   /** Messages that were asked for and have not come. */
   #asked = 0;
+  /** Messages that the server says it still has, of a read that is not live. */
+  #pending: number;
   #isBroken = false;
   #isAtEnd: boolean;
   #wake: (() => void) | undefined;
@@ -61,13 +65,14 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
     isLive: boolean,
     maxBytes: number,
     pulled: Pulled<T>,
-    isAtEnd: boolean,
+    pending: number,
   ) {
     this.#pulled = pulled;
     this.#connection = connection;
     this.#consumer = consumer;
     this.#isLive = isLive;
-    this.#isAtEnd = isAtEnd;
+    this.#pending = pending;
+    this.#isAtEnd = pending === 0 && !isLive;
     // One message always fits, whatever the reader wants.
     this.#maxBytes = Math.max(maxBytes, connection.maxPayload + 64 * 1024);
     this.#inbox = createInbox();
@@ -104,7 +109,7 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
       }
     });
     if (info === undefined) return undefined;
-    return new StreamPuller(connection, info.name, isLive, maxBytes, pulled, info.num_pending === 0);
+    return new StreamPuller(connection, info.name, isLive, maxBytes, pulled, info.num_pending);
   }
 
   /** Whether it got less than it should, so that another has to be begun. */
@@ -112,13 +117,19 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
     return this.#isBroken;
   }
 
+  /** Whether the server said that it has no more; of a live read, that it had none for a while. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
   /**
-   * The next records, as soon as there are any; none when the stream ended (unless it is read live),
-   * when the puller broke, or when `nudge` was called.
+   * The next records, as soon as there are any; none when it came to an end (see `isAtEnd`), when the
+   * puller broke, or when `nudge` was called.
    */
   async take(): Promise<readonly T[]> {
     if (this.#records.length === 0 && this.#failure !== undefined) throw this.#failure;
-    if (this.#records.length === 0 && !this.#isBroken && !(this.#isAtEnd && !this.#isLive)) {
+    if (this.#isLive) this.#isAtEnd = false;
+    if (this.#records.length === 0 && !this.#isBroken && !this.#isAtEnd) {
       this.#ask();
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -151,10 +162,11 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
   #ask(): void {
     if (this.#asked > 0 || this.#isBroken || this.#failure !== undefined) return;
     if (this.#isAtEnd && !this.#isLive) return;
-    this.#asked = mostMessages;
+    // Of a read that is not live no more than there is: the server would send less, and not say so.
+    this.#asked = this.#isLive ? mostMessages : Math.min(mostMessages, this.#pending);
     const { nats, location } = this.#connection;
     const request = {
-      batch: mostMessages,
+      batch: this.#asked,
       max_bytes: this.#maxBytes,
       ...(this.#isLive ? { expires: nanos(waitMs), idle_heartbeat: nanos(silenceMs / 3) } : { no_wait: true }),
     };
@@ -174,13 +186,14 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
     if (place.delivery !== this.#delivered + 1) return this.#break();
     this.#delivered++;
     this.#asked--;
-    this.#isAtEnd = place.pending === 0;
+    this.#pending = place.pending;
+    this.#isAtEnd = place.pending === 0 && !this.#isLive;
     try {
       this.#records.push(this.#pulled.read(this.#connection.location.shown, place.seq, headers, message.data));
     } catch (error) {
       this.#failure = error as Error;
     }
-    if (this.#isAtEnd && !this.#isLive) this.#cancelSilence?.();
+    if (this.#isAtEnd) this.#cancelSilence?.();
     this.nudge();
   }
 
@@ -188,14 +201,18 @@ export class StreamPuller<T extends { readonly seq: number } = StreamRecord> {
   #told(code: number, description: string): void {
     // A heartbeat.
     if (code === 100) return;
-    // Nothing there (404), the time is up (408), the request is full (409 of its size).
-    if (code === 404 || code === 408 || (code === 409 && /maxbytes|batch completed/i.test(description))) {
+    // Nothing there (404), the time is up (408).
+    if (code === 404 || code === 408) {
       this.#asked = 0;
-      if (code === 404) this.#isAtEnd = true;
-      if (this.#isLive || !this.#isAtEnd) this.#ask();
+      this.#isAtEnd = true;
+      if (this.#isLive) this.#ask();
       else this.#cancelSilence?.();
-      this.nudge();
-      return;
+      return this.nudge();
+    }
+    // The request is full: no end, so whoever waits goes on waiting.
+    if (code === 409 && /maxbytes|batch completed/i.test(description)) {
+      this.#asked = 0;
+      return this.#ask();
     }
     this.#break();
   }

@@ -1,9 +1,18 @@
-/** Reads a range of a stream in runs, forward, live or backward, over elections, restarts and network cuts. */
+/**
+ * Reads a range of a stream in runs, forward, live or backward, over elections, restarts and network cuts.
+ *
+ * The server reads from any replica, which may be behind, or have lost something. So where records
+ * end early, or one does not follow the one before, the stream's leader is asked, and what it has is
+ * read from it. Nothing is left out but what the leader has deleted.
+ */
 import type { Run } from "../segment/log-record.ts";
 import { type Range, closedError, resetError, trimmedError } from "../segment/read-range.ts";
 import { StreamPuller, wholeRecords } from "./stream-puller.ts";
 import { type StreamRecord, runsOf } from "./stream-run.ts";
 import type { StreamView } from "./stream-view.ts";
+
+/** Records that are asked of the leader one by one before a replica is tried again. */
+const mostOneByOne = 100;
 
 /** Whether a read has to end: with its reason, or because the log was closed. */
 function checkGoesOn(view: StreamView, incarnation: number, signal: AbortSignal): void {
@@ -46,31 +55,22 @@ export async function* readStreamForward(
       }
       const taken = await puller.take();
       checkGoesOn(view, incarnation, signal);
-      const records: StreamRecord[] = [];
-      let expected = next;
-      for (const record of taken) {
-        if (record.seq < next || records.length === left) continue;
-        if (record.seq >= to) break;
-        if (record.seq > expected && !(await isHole(view, expected, incarnation))) {
-          yield* runsOf(records, maxBytes, connection.location.stream);
-          throw trimmedError(view.location, expected, view.firstSeq);
-        }
-        expected = record.seq + 1;
-        records.push(record);
-      }
-      const last = taken.at(-1);
-      for (const run of runsOf(records, maxBytes, connection.location.stream)) {
+      const isEnd = taken.length === 0 && puller.isAtEnd && !puller.isBroken && !view.isClosed;
+      const piece = await withoutGaps(view, taken, isEnd, isLive, { ...range, from: next, limit: left });
+      // Those of a stream that was made anew meanwhile are not this one's.
+      if (piece.missed > 0) await view.refresh();
+      checkGoesOn(view, incarnation, signal);
+      for (const run of runsOf(piece.records, maxBytes, connection.location.stream)) {
         next = run.firstSeq + run.starts.length;
         left -= run.starts.length;
         yield run;
         checkGoesOn(view, incarnation, signal);
       }
-      if (left === 0 || next >= to || (last !== undefined && last.seq >= to - 1)) return;
-      if (taken.length === 0 && !isLive && !puller.isBroken && !view.isClosed) {
-        // The stream ended before the range: the rest was never there, or was removed meanwhile.
-        if (!(await isHole(view, next, incarnation))) throw trimmedError(view.location, next, view.firstSeq);
-        return;
-      }
+      if (piece.failure !== undefined) throw piece.failure;
+      next = piece.next;
+      if (left === 0 || next >= to) return;
+      // The replica is behind, or lacks many: another one may not, or this one may have caught up.
+      if (isEnd ? piece.records.length > 0 : next <= (taken.at(-1)?.seq ?? -1)) puller.close();
     }
   } catch (error) {
     if (isLive && view.isClosed && !signal.aborted) return;
@@ -93,11 +93,60 @@ async function begin(
   return await StreamPuller.open(view.connection, next, isLive, maxBytes, wholeRecords);
 }
 
-/** Whether a record that did not come was deleted between others; else it was removed from the front. */
-async function isHole(view: StreamView, seq: number, incarnation: number): Promise<boolean> {
-  await view.refresh();
-  if (view.incarnation !== incarnation) throw resetError(view.location, view.generation);
-  return seq >= view.firstSeq;
+/** What was read, and where to go on. */
+interface Piece {
+  readonly records: readonly StreamRecord[];
+  readonly next: number;
+  /** How many of them the leader had alone. */
+  readonly missed: number;
+  /** To be told when those before it were read. */
+  readonly failure?: unknown;
+}
+
+/**
+ * The records of the range that were taken from a replica, and those that it lacks: between them, and
+ * at its end. `next` is behind all that was read or is known to be deleted.
+ */
+async function withoutGaps(
+  view: StreamView,
+  taken: readonly StreamRecord[],
+  isEnd: boolean,
+  isLive: boolean,
+  { from, to, limit }: Range,
+): Promise<Piece> {
+  const records: StreamRecord[] = [];
+  let next = from;
+  let missed = 0;
+  /** Brings `next` to `end`, unless the limit is reached or too many are missing. */
+  const fill = async (end: number): Promise<void> => {
+    while (next < end && records.length < limit && missed < mostOneByOne) {
+      const record = await view.recordFrom(next, end);
+      if (record === undefined) {
+        // A live read's end is none: more may come.
+        if (!(isEnd && isLive)) next = end;
+        return;
+      }
+      missed++;
+      records.push(record);
+      next = record.seq + 1;
+    }
+  };
+  try {
+    for (const record of taken) {
+      if (record.seq < next) continue;
+      if (record.seq > next) {
+        view.acknowledged(record.seq);
+        await fill(Math.min(record.seq, to));
+      }
+      if (record.seq !== next || record.seq >= to || records.length === limit) break;
+      records.push(record);
+      next++;
+    }
+    if (isEnd) await fill(to);
+    return { records, next, missed };
+  } catch (failure) {
+    return { records, next, missed, failure };
+  }
 }
 
 /** Backward: runs come last first, the records in each still in order. */

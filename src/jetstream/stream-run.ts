@@ -61,7 +61,8 @@ function idOf(location: string, seq: number, text: string): Uint8Array {
   throw damaged(location, seq, `its Seqlog-Id is not the UUID of a record: ${text || "(none)"}`);
 }
 
-function damaged(location: string, seq: number, reason: string): SeqlogError<"SEQLOG_DAMAGED"> {
+/** A record that is not what was appended. */
+export function damaged(location: string, seq: number, reason: string): SeqlogError<"SEQLOG_DAMAGED"> {
   return new SeqlogError(
     "SEQLOG_DAMAGED",
     `${location}: record ${seq} (message ${seq + 1}) is not as it was appended: ${reason}. Nothing was changed; the records before and after it can be read`,

@@ -1,8 +1,8 @@
 /**
- * What is known of a stream that is a log, and looking things up in it. Everything is asked of the
+ * What is known of a stream that is a log, and looking things up in it. Everything here is asked of the
  * stream's leader: a replica may not have yet what was acknowledged.
  */
-import type { StreamInfo } from "@nats-io/jetstream";
+import type { MsgRequest, StoredMsg, StreamInfo } from "@nats-io/jetstream";
 import type { ConsumedView } from "../consumer/consumed-log.ts";
 import { SeqlogError } from "../errors.ts";
 import { headerAt } from "../format/record.ts";
@@ -15,11 +15,14 @@ import { type Range, closedError, trimmedError } from "../segment/read-range.ts"
 import { errorCode, isCode } from "./server-errors.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 import { readStreamForward } from "./stream-reader.ts";
-import { checkedRecord, runOf } from "./stream-run.ts";
+import { type StreamRecord, checkedRecord, damaged, runOf } from "./stream-run.ts";
 import { type StreamIdentity, streamIdentity } from "./stream-settings.ts";
 
 /** A stream that is being reset is not there for a moment. */
 const resetMs = 15_000;
+
+/** A gap that nobody made is asked about for so long: the leader may have changed between two answers. */
+const gapMs = 10_000;
 
 const never = new AbortController().signal;
 
@@ -95,7 +98,7 @@ export class StreamView implements ConsumedView {
     return this.#deleted > 0;
   }
 
-  /** A record was acknowledged. */
+  /** A record was acknowledged, or read. */
   acknowledged(seq: number): void {
     if (seq >= this.#nextSeq) this.#nextSeq = seq + 1;
   }
@@ -149,21 +152,52 @@ export class StreamView implements ConsumedView {
   }
 
   async get(seq: number): Promise<Run | undefined> {
-    const { manager, location } = this.connection;
+    const record = await this.recordFrom(seq, seq + 1);
+    return record === undefined ? undefined : runOf([record], this.connection.location.stream);
+  }
+
+  /**
+   * The first record from `seq` on and before `to`, asked of the stream's leader: what reads from a
+   * replica asks this before it takes anything for deleted. A leader that has less than what was
+   * acknowledged, or a gap that it did not delete, is not believed; it may not lead any more.
+   *
+   * @throws SEQLOG_TRIMMED when `seq` was removed from the front
+   * @throws SEQLOG_DAMAGED where it is missing, and stays so, though nothing was deleted
+   * @throws SEQLOG_IO when no leader has what was acknowledged
+   */
+  async recordFrom(seq: number, to: number): Promise<StreamRecord | undefined> {
+    const { clock, manager, location } = this.connection;
+    const incarnation = this.#incarnation;
+    const created = this.#created;
+    const begun = clock.now();
+    let info: StreamInfo | undefined;
+    let isMissing = false;
     const message = await this.connection.ask("read", async () => {
-      try {
-        return await manager.streams.getMessage(location.stream, { seq: seq + 1 });
-      } catch (error) {
-        if (isCode(error, errorCode.messageNotFound)) return null;
-        if (isCode(error, errorCode.streamNotFound)) return null;
-        throw error;
-      }
+      const query = { seq: seq + 1 };
+      const exact = await orNone(manager.streams.getMessage(location.stream, query));
+      if (exact !== undefined) return exact;
+      // The next one behind any number of deleted ones; the client's types know it of direct gets alone.
+      const nextQuery = { ...query, next_by_subj: location.stream } as MsgRequest;
+      const next = await orNone(manager.streams.getMessage(location.stream, nextQuery));
+      info = await infoOf(this.connection);
+      if (info?.created !== created) return undefined;
+      const { first_seq: first, last_seq: last, num_deleted: deleted = 0 } = info.state;
+      const known = Math.min(to, this.#nextSeq);
+      if (last < known) throw new Error(`the servers have ${last} messages, and message ${known} was acknowledged`);
+      isMissing = seq + 1 >= first && seq < last && deleted === 0;
+      if (isMissing && clock.now() - begun < gapMs) throw new Error(`message ${seq + 1} is missing`);
+      return next;
     });
-    if (message !== null)
-      return runOf([checkedRecord(this.location, seq, message.header, message.data)], location.stream);
-    await this.refresh();
-    if (seq < this.#firstSeq) throw trimmedError(this.location, seq, this.#firstSeq);
-    return undefined;
+    if (message === undefined || message.seq > seq + 1) {
+      if (info === undefined) await this.refresh();
+      else this.#learn(info);
+      // Another stream has come in its place: what that one has is the answer.
+      if (this.#incarnation !== incarnation) return await this.recordFrom(seq, to);
+      if (seq < this.#firstSeq) throw trimmedError(this.location, seq, this.#firstSeq);
+      if (isMissing) throw damaged(this.location, seq, "it is missing, and no message of the stream was deleted");
+    }
+    if (message === undefined || message.seq > to) return undefined;
+    return checkedRecord(this.location, message.seq - 1, message.header, message.data);
   }
 
   readLive(from: number, maxBytes: number, signal: AbortSignal): AsyncGenerator<Run> {
@@ -179,20 +213,11 @@ export class StreamView implements ConsumedView {
     let upper = this.#nextSeq;
     while (lower < upper) {
       const middle = Math.floor((lower + upper) / 2);
-      const { seq, at } = await this.#timeFrom(middle, upper);
-      if (at === undefined || at >= ms) upper = middle;
-      else lower = seq + 1;
+      const record = await this.recordFrom(middle, upper);
+      if (record === undefined || millisecondsOfId(record.id, 0) >= ms) upper = middle;
+      else lower = record.seq + 1;
     }
     return lower;
-  }
-
-  /** The time of the first record from `seq` on, before `end`. */
-  async #timeFrom(seq: number, end: number): Promise<{ seq: number; at: number | undefined }> {
-    for (let i = seq; i < end; i++) {
-      const run = await this.get(i);
-      if (run !== undefined) return { seq: i, at: timeIn(run, 0) };
-    }
-    return { seq: end, at: undefined };
   }
 
   /** The place of the record with this id. @throws {TypeError} for what is no UUID */
@@ -247,11 +272,21 @@ export class StreamView implements ConsumedView {
   async lag(seq: number): Promise<ConsumerLag> {
     const records = Math.max(0, this.#nextSeq - seq);
     if (records === 0) return { records: 0, bytes: 0, ms: 0 };
-    const first = await this.get(seq);
+    const first = await this.recordFrom(seq, this.#nextSeq);
     if (first === undefined) return { records: 0, bytes: 0, ms: 0 };
     // The server tells the bytes of the whole stream alone.
     const bytes = Math.round((this.#bytes * Math.min(records, this.#records)) / Math.max(1, this.#records));
-    return { records, bytes, ms: Math.max(0, this.connection.clock.now() - timeIn(first, 0)) };
+    return { records, bytes, ms: Math.max(0, this.connection.clock.now() - millisecondsOfId(first.id, 0)) };
+  }
+}
+
+/** What is found; undefined for a message or a stream that is not there. */
+async function orNone(found: Promise<StoredMsg | null>): Promise<StoredMsg | undefined> {
+  try {
+    return (await found) ?? undefined;
+  } catch (error) {
+    if (isCode(error, errorCode.messageNotFound) || isCode(error, errorCode.streamNotFound)) return undefined;
+    throw error;
   }
 }
 

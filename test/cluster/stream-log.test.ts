@@ -153,6 +153,58 @@ describe("records", () => {
   );
 
   test(
+    "that somebody else published, or deleted, at the end keep nobody from writing behind them",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const log = await open(name);
+      await log.append("first");
+      await manager.jetstream().publish(name, "of nobody");
+      await log.close();
+      const behind = await open(name);
+      const { seq, id } = await behind.append("behind it");
+      expect(seq).toBe(2);
+      await manager.streams.deleteMessage(name, seq + 1, true);
+      await behind.close();
+      const again = await open(name);
+      const next = await again.append("and behind a hole");
+      expect(next.seq).toBe(3);
+      expect(next.id > id).toBe(true);
+      expect((await again.get(3))?.data).toBe("and behind a hole");
+      await again.close();
+    }),
+  );
+
+  test(
+    "that somebody deleted are passed over, many at once, and the log is not dense from then on",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const log = await open(name);
+      const appended = await log.appendBatch(Array.from({ length: 300 }, (_, i) => `${i}`));
+      expect([appended.last, log.supports.dense]).toEqual([299, true]);
+      const times = new Map<number, Date>();
+      for await (const { seq, time } of log.read()) if (time !== undefined) times.set(seq, time);
+      for (const seq of [0, ...Array.from({ length: 200 }, (_, i) => 50 + i), 299]) {
+        await manager.streams.deleteMessage(name, seq + 1, true);
+      }
+      const left = Array.from({ length: 300 }, (_, i) => i).filter(
+        (seq) => seq !== 0 && !(seq >= 50 && seq < 250) && seq !== 299,
+      );
+      expect((await textsOf(log)).map(Number)).toEqual(left);
+      expect(log.supports.dense).toBe(false);
+      const backward: number[] = [];
+      for await (const { seq } of log.read({ reverse: true })) backward.push(seq);
+      expect(backward).toEqual(left.toReversed());
+      expect(await log.get(60)).toBeUndefined();
+      expect(await refusal(log.get(0))).toMatchObject({ code: "SEQLOG_TRIMMED", facts: { firstSeq: 1 } });
+      // The first one at or after the time of one that went is one of those that are left, or the end.
+      const found = await log.seqAt(times.get(249) as Date);
+      expect(found).toBeLessThanOrEqual(250);
+      expect(await log.seqAt(new Date(8e12))).toBeGreaterThan(left.at(-1) as number);
+      await log.close();
+    }),
+  );
+
+  test(
     "of two programs that append at the same time are all there once, each one's in its order",
     onlyWith([natsServer], async () => {
       const name = newName();
