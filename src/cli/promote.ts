@@ -45,7 +45,7 @@ export function definePromote(command: Command, context: CliContext): void {
       parseReplicas,
       1,
     )
-    .option("--json", 'print {"location","firstSeq","nextSeq","records","copied"}')
+    .option("--json", 'print {"location","firstSeq","nextSeq","records","earlier","copied"}')
     .addHelpText("after", help)
     .action((directory: string, url: string, options: Options) => promote(directory, url, options, context));
 }
@@ -92,8 +92,9 @@ function inWords({ doing, records, total }: PromoteProgress): string {
   return `promoting: ${doing}, ${percent} %, ${records} of ${total} records`;
 }
 
-function told({ location, firstSeq, nextSeq, records, copied }: PromoteReport, directory: string): string {
-  if (records === 0) return `${directory} is empty; so is ${location}`;
+function told({ location, firstSeq, nextSeq, records, earlier, copied }: PromoteReport, directory: string): string {
+  const more = earlier === 0 ? "" : `; it has ${earlier} before seq ${firstSeq} besides, which the log no longer has`;
+  if (records === 0 && earlier === 0) return `${directory} is empty; so is ${location}`;
   const seqs = `seq ${firstSeq} to ${nextSeq - 1}`;
-  return `copied ${copied} records; ${location} holds ${records}, ${seqs}: count, ids, CRCs and bytes are those of ${directory}`;
+  return `copied ${copied} records; ${location} holds ${records}, ${seqs}: count, ids, CRCs and bytes are those of ${directory}${more}`;
 }

@@ -11,14 +11,11 @@ import { ioError, type StreamConnection } from "./stream-connection.ts";
 /** Messages that are asked for at once. */
 const aheadMessages = 4096;
 
-/** A stream that gives nothing for so long, though it should, does not answer. */
-const silenceMs = 30_000;
-
 /**
  * Compares records `from` to `to` (exclusive): each must be in the stream under its number, with its
  * id, its CRC and its bytes.
  *
- * @throws SEQLOG_CONFLICT at the first that differs
+ * @throws SEQLOG_CONFLICT at the first that differs; SEQLOG_IO when none comes for longer than patience lasts
  */
 export async function compareStream(
   log: SourceLog,
@@ -26,6 +23,7 @@ export async function compareStream(
   from: number,
   to: number,
   signal: AbortSignal,
+  patienceMs: number,
   told: (seq: number) => void,
 ): Promise<void> {
   if (from >= to) return;
@@ -38,9 +36,9 @@ export async function compareStream(
   let isSilent = false;
   const watch = (): void => {
     stopWatching = clock.after(
-      1000,
+      Math.min(1000, patienceMs),
       () => {
-        isSilent = clock.now() - seen > silenceMs;
+        isSilent = clock.now() - seen > patienceMs;
         if (isSilent) messages.stop();
         else watch();
       },
@@ -68,12 +66,16 @@ export async function compareStream(
     signal.removeEventListener("abort", stop);
     messages.stop();
     await records.return(undefined);
-    // It would go by itself, after minutes.
-    await consumer.delete().catch(() => {});
+    // It would go by itself, after minutes. Servers that do not answer are not waited for.
+    const deleted = consumer.delete().catch(() => {});
+    if (seq === to) await deleted;
   }
   signal.throwIfAborted();
-  if (isSilent) throw ioError(location.shown, "compare", new Error(`no message ${seq + 1} for ${silenceMs / 1000} s`));
-  if (seq < to) throw differs(location.shown, seq, seq, "is not in the stream");
+  if (seq === to) return;
+  if (isSilent) throw ioError(location.shown, "compare", new Error(`no message ${seq + 1} for ${patienceMs / 1000} s`));
+  const info = await connection.ask("compare", () => connection.manager.streams.info(location.stream));
+  if (info.state.last_seq >= to) throw ioError(location.shown, "compare", new Error(`the messages ended with ${seq}`));
+  throw differs(location.shown, seq, info.state.last_seq, "is not in the stream");
 }
 
 async function* recordsOf(log: SourceLog, from: number, to: number): AsyncGenerator<LogRecord, undefined> {

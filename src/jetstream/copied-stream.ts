@@ -62,18 +62,22 @@ export class CopiedStream {
     if (info.state.num_deleted !== undefined && info.state.num_deleted > 0) {
       throw conflict(shown, last, `${info.state.num_deleted} messages were deleted from this stream`);
     }
-    if (last === 0) firstMessage(connection, log);
+    // No update lets a stream begin at another number.
+    if (last === 0 && firstMessage(connection, log).first_seq !== undefined) {
+      const found = `this stream is empty and begins with 0, and ${log.location} begins with ${log.firstSeq}`;
+      throw conflict(shown, last, `${found}, where only a new stream can begin`);
+    }
     return new CopiedStream(connection, log);
   }
 
-  /** The record that the stream has first, and the one it is to get next. */
-  async ends(): Promise<{ readonly first: number; readonly next: number }> {
+  /** The record that the stream has first, the one it is to get next, and how many it has. */
+  async ends(): Promise<{ readonly first: number; readonly next: number; readonly messages: number }> {
     const info = await this.#connection.ask("look at the stream", () => infoOf(this.#connection));
     const { shown } = this.#connection.location;
     if (info === undefined) throw conflict(shown, 0, "the stream was removed meanwhile");
-    const { first_seq: first, last_seq: next } = info.state;
+    const { first_seq: first, last_seq: next, messages } = info.state;
     // Where the local log begins an empty stream begins too, whatever its numbers say.
-    return { first: Math.max(0, first - 1), next };
+    return { first: Math.max(0, first - 1), next, messages };
   }
 
   /** @throws SEQLOG_UNSUPPORTED for a record that no message can hold */

@@ -33,6 +33,7 @@ import { type NewStream, resetStream, streamForWriting } from "./stream-reset.ts
 import { defaultKeyWindowMs, streamSettings } from "./stream-settings.ts";
 import { StreamState } from "./stream-state.ts";
 import { StreamTrims, withoutTimes } from "./stream-trims.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { StreamView, infoOf, notFound, timeIn } from "./stream-view.ts";
 
 /** Read at once, unless a caller of `readBatches` says otherwise or one record is larger. */
@@ -259,12 +260,14 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
       this.#checkOpen();
       const signal = options.signal === undefined ? stop : AbortSignal.any([options.signal, stop]);
       signal.throwIfAborted();
-      await this.#view.refresh();
-      const range = await this.#view.range(options, maxBytes);
+      await untilAborted(this.#view.refresh(), signal);
+      const range = await untilAborted(this.#view.range(options, maxBytes), signal);
       signal.throwIfAborted();
-      return options.reverse === true
-        ? readStreamBackward(this.#view, range, signal)
-        : readStreamForward(this.#view, range, options.live === true, signal);
+      const runs =
+        options.reverse === true
+          ? readStreamBackward(this.#view, range, signal)
+          : readStreamForward(this.#view, range, options.live === true, signal);
+      return endedBy(signal, runs);
     };
   }
 
@@ -286,6 +289,20 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
       `${this.location}: the log was opened with readOnly, so it cannot be changed`,
       { path: this.location },
     );
+  }
+}
+
+/** What waits for servers that do not answer ends with the signal as well. */
+async function* endedBy(signal: AbortSignal, runs: AsyncGenerator<Run>): AsyncGenerator<Run> {
+  try {
+    for (;;) {
+      const { value, done } = await untilAborted(runs.next(), signal);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    const ended = runs.return(undefined).catch(() => undefined);
+    if (!signal.aborted) await ended;
   }
 }
 
@@ -314,13 +331,22 @@ export async function openJetStreamLog<In, Out>(
 ): Promise<JetStreamLog<In, Out>> {
   const at = parseJetStreamLocation(location);
   const settings = checkedNatsOptions(options);
-  options.signal?.throwIfAborted();
-  const connection = await StreamConnection.open(at, settings.patienceMs, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  // Of the opening alone: what comes later has signals of its own.
+  const opening = new AbortController();
+  const abort = (): void => opening.abort(signal?.reason);
+  signal?.addEventListener("abort", abort);
   try {
-    return new JetStreamLog<In, Out>(await open(connection, settings, options.codec), options.codec);
-  } catch (error) {
-    await connection.close();
-    throw error;
+    const connection = await StreamConnection.open(at, settings.patienceMs, options, opening.signal);
+    try {
+      return new JetStreamLog<In, Out>(await open(connection, settings, options.codec), options.codec);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }
 

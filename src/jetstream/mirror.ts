@@ -50,10 +50,10 @@ export async function mirror(directory: string | URL, location: string, options:
   const log = await FileLog.open(directory, { readOnly: true });
   try {
     const consumer = await log.consumer(name, { from: "start" });
-    const connection = await StreamConnection.open(target, patienceMs, options);
+    const connection = await StreamConnection.open(target, patienceMs, options, signal);
     try {
       const stream = await CopiedStream.open(connection, log, replicas);
-      const from = await placeToGoOn(log, connection, stream, signal);
+      const from = await placeToGoOn(log, connection, stream, patienceMs, signal);
       const checkpoint = new FollowingCheckpoint(consumer, connection, from);
       const copier = new StreamCopier(log, connection, stream, patienceMs, (seq) => {
         checkpoint.follow(seq);
@@ -79,6 +79,7 @@ async function placeToGoOn(
   log: SourceLog,
   connection: StreamConnection,
   stream: CopiedStream,
+  patienceMs: number,
   signal: AbortSignal,
 ): Promise<number> {
   const { shown } = connection.location;
@@ -93,7 +94,7 @@ async function placeToGoOn(
     );
   }
   const from = Math.max(first, log.firstSeq, next - comparedRecords);
-  await compareStream(log, connection, from, next, signal, () => {});
+  await compareStream(log, connection, from, next, signal, patienceMs, () => {});
   return next;
 }
 

@@ -34,8 +34,10 @@ export interface PromoteReport {
   readonly location: string;
   readonly firstSeq: number;
   readonly nextSeq: number;
-  /** Records in the stream; each was compared with the log: number, id, CRC and bytes. */
+  /** Records of the log in the stream; each was compared with it: number, id, CRC and bytes. */
   readonly records: number;
+  /** Records that the stream has besides, of an earlier copy: those before `firstSeq`, which the log no longer has. */
+  readonly earlier: number;
   /** How many of them were not there before. */
   readonly copied: number;
 }
@@ -66,7 +68,7 @@ export async function promote(
   const target = parseJetStreamLocation(location);
   const log = await FileLog.open(directory, { readOnly: true });
   try {
-    const connection = await StreamConnection.open(target, patienceMs, options);
+    const connection = await StreamConnection.open(target, patienceMs, options, signal);
     try {
       const { firstSeq, nextSeq } = log;
       const stream = await CopiedStream.open(connection, log, replicas);
@@ -74,7 +76,7 @@ export async function promote(
       const there = next === 0 ? firstSeq : next;
       if (there > nextSeq) throw differs(target.shown, nextSeq, next, "is in the stream, and not in the log");
       if (next > 0 && first > firstSeq) throw differs(target.shown, firstSeq, next, "was removed from the stream");
-      await compareStream(log, connection, firstSeq, there, signal, (seq) =>
+      await compareStream(log, connection, firstSeq, there, signal, patienceMs, (seq) =>
         onProgress({ doing: "comparing what is there", records: seq - firstSeq, total: there - firstSeq }),
       );
       const copier = new StreamCopier(log, connection, stream, patienceMs, (seq) =>
@@ -82,7 +84,7 @@ export async function promote(
       );
       await copier.copy({ from: there, to: nextSeq }, signal);
       const from = Math.min(there, copier.lowest);
-      await compareStream(log, connection, from, nextSeq, signal, (seq) =>
+      await compareStream(log, connection, from, nextSeq, signal, patienceMs, (seq) =>
         onProgress({ doing: "comparing", records: seq - from, total: nextSeq - from }),
       );
       const after = await stream.ends();
@@ -90,7 +92,12 @@ export async function promote(
         throw differs(target.shown, nextSeq, after.next, "is in the stream, and was not when it was copied");
       }
       const records = nextSeq - firstSeq;
-      return { location: target.shown, firstSeq, nextSeq, records, copied: nextSeq - there };
+      const earlier = after.messages === 0 ? 0 : Math.max(0, firstSeq - after.first);
+      if (after.messages !== records + earlier) {
+        const found = `is one of ${records + earlier} in the log, and ${after.messages} are in the stream`;
+        throw differs(target.shown, nextSeq - 1, after.next, found);
+      }
+      return { location: target.shown, firstSeq, nextSeq, records, earlier, copied: nextSeq - there };
     } finally {
       await connection.close();
     }

@@ -48,6 +48,8 @@ export class PublishPipeline {
   readonly #told: (acknowledged: number) => void;
   readonly #onBroken: () => void;
 
+  readonly #abort = (): void => this.#break("it was aborted");
+
   /** @param told is called with the seq below which all is in the stream */
   constructor(connection: StreamConnection, from: number, told: (acknowledged: number) => void, onBroken: () => void) {
     this.#connection = connection;
@@ -63,6 +65,7 @@ export class PublishPipeline {
       callback: (error, message) => (error === null ? this.#take(message) : this.#break(error.message)),
     });
     this.#ignoreLoss = connection.whenLost(() => this.#break("the connection was lost"));
+    connection.signal?.addEventListener("abort", this.#abort);
     this.#watchSilence();
   }
 
@@ -74,6 +77,11 @@ export class PublishPipeline {
   /** What broke it; empty while nothing did. */
   get problem(): string {
     return this.#broken?.message ?? "";
+  }
+
+  /** Whether all that was published is acknowledged. */
+  get isIdle(): boolean {
+    return this.#next === this.#acknowledged;
   }
 
   /** Whether another record should wait for {@link room}. */
@@ -163,6 +171,7 @@ export class PublishPipeline {
     this.#broken = new PipelineBroken(why);
     this.#watch?.();
     this.#ignoreLoss();
+    this.#connection.signal?.removeEventListener("abort", this.#abort);
     this.#subscription.unsubscribe();
     this.#tell();
     this.#onBroken();

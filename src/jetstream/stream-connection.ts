@@ -15,6 +15,8 @@ import type { Clock } from "../storage/storage.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { JetStreamLocation } from "./jetstream-location.ts";
 import type { NatsLogin } from "./nats-open-options.ts";
+import { isNotEnabled } from "./server-errors.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Between two questions that got no answer. */
 const pauseMs = 200;
@@ -66,6 +68,10 @@ export class StreamConnection {
   readonly clock: Clock = nodeMachine.clock;
   /** How long to wait for servers that do not do their work. */
   readonly #patienceMs: number;
+  /** Ends whatever waits for servers. */
+  readonly signal: AbortSignal | undefined;
+  /** Whether a server has answered, so that there is JetStream. */
+  #hasAnswered = false;
   #closedBy: Error | undefined;
   readonly #onDisconnect = new Set<() => void>();
 
@@ -74,8 +80,10 @@ export class StreamConnection {
     nats: NatsConnection,
     manager: JetStreamManager,
     patienceMs: number,
+    signal: AbortSignal | undefined,
   ) {
     this.location = location;
+    this.signal = signal;
     this.nats = nats;
     this.manager = manager;
     this.#patienceMs = patienceMs;
@@ -85,13 +93,23 @@ export class StreamConnection {
     });
   }
 
-  /** @throws SEQLOG_IO when no server can be reached, or none has JetStream */
-  static async open(location: JetStreamLocation, patienceMs: number, login: NatsLogin = {}): Promise<StreamConnection> {
+  /**
+   * @param signal ends the opening, and whatever waits for servers later
+   * @throws SEQLOG_IO when no server can be reached
+   */
+  static async open(
+    location: JetStreamLocation,
+    patienceMs: number,
+    login: NatsLogin = {},
+    signal?: AbortSignal,
+  ): Promise<StreamConnection> {
     const { servers, shown } = location;
     const whoAndHow = loginOptions(location, login);
+    signal?.throwIfAborted();
     let nats: NatsConnection;
+    let connecting: Promise<NatsConnection> | undefined;
     try {
-      nats = await connect({
+      connecting = connect({
         servers: [...servers],
         name: "seqlog",
         maxReconnectAttempts: -1,
@@ -102,12 +120,18 @@ export class StreamConnection {
         timeout: 10_000,
         ...whoAndHow,
       });
+      nats = await untilAborted(connecting, signal);
     } catch (error) {
+      if (signal?.aborted === true) {
+        // The client cannot be told; nobody uses what it comes back with.
+        void connecting?.then((late) => late.close()).catch(() => {});
+        throw signal.reason;
+      }
       throw ioError(shown, "connect", error);
     }
     try {
       const manager = await jetstreamManager(nats, { checkAPI: false, timeout: answerMs });
-      return new StreamConnection(location, nats, manager, patienceMs);
+      return new StreamConnection(location, nats, manager, patienceMs, signal);
     } catch (error) {
       await nats.close();
       throw ioError(shown, "connect", error);
@@ -130,15 +154,22 @@ export class StreamConnection {
 
   /**
    * Asks until there is an answer; what the servers refuse is one, what they do not answer is not.
-   * @throws SEQLOG_UNSUPPORTED for what they refuse; SEQLOG_IO when patience ends
+   * @throws SEQLOG_UNSUPPORTED for what they refuse, and when none has JetStream; SEQLOG_IO when patience
+   * ends; the signal's reason
    */
   async ask<T>(doing: string, question: () => Promise<T>, patienceMs: number = this.#patienceMs): Promise<T> {
     const begun = this.clock.now();
     let moved = begun;
     for (;;) {
       try {
-        return await question();
+        const answer = await untilAborted(question(), this.signal);
+        this.#hasAnswered = true;
+        return answer;
       } catch (error) {
+        this.signal?.throwIfAborted();
+        if (isNotEnabled(error) && !this.#hasAnswered && this.clock.now() - begun > moveOnMs * this.#servers) {
+          throw noJetStream(this.location.shown, error);
+        }
         // 503: there is no leader now.
         if (error instanceof JetStreamApiError && error.status !== 503)
           throw refusedError(this.location.shown, doing, error);
@@ -156,6 +187,11 @@ export class StreamConnection {
     }
   }
 
+  /** How many may be asked. */
+  get #servers(): number {
+    return this.location.servers.length;
+  }
+
   /** Calls when the connection is lost, which the client then makes anew; returns how to take it back. */
   whenLost(call: () => void): () => void {
     this.#onDisconnect.add(call);
@@ -168,16 +204,17 @@ export class StreamConnection {
     }
   }
 
-  pause(): Promise<void> {
-    return new Promise((resolve) => {
+  async pause(): Promise<void> {
+    const paused = new Promise<void>((resolve) => {
       this.clock.after(pauseMs, resolve, { keepAlive: true });
     });
+    await untilAborted(paused, this.signal);
   }
 
   /** Goes to another server. */
   async moveOn(): Promise<void> {
     // One that is not connected is already looking for a server.
-    if (this.location.servers.length > 1) await this.nats.reconnect().catch(() => {});
+    if (this.#servers > 1) await this.nats.reconnect().catch(() => {});
   }
 
   close(): Promise<void> {
@@ -190,6 +227,16 @@ function refusedError(path: string, doing: string, cause: JetStreamApiError): Se
   return new SeqlogError(
     "SEQLOG_UNSUPPORTED",
     `${path}: ${doing}: the server refuses: ${reason}`,
+    { path, reason },
+    { cause },
+  );
+}
+
+function noJetStream(path: string, cause: unknown): SeqlogError<"SEQLOG_UNSUPPORTED"> {
+  const reason = "JetStream is not enabled";
+  return new SeqlogError(
+    "SEQLOG_UNSUPPORTED",
+    `${path}: ${reason} there, or not for this account: start nats-server with -js, or name a server that has it`,
     { path, reason },
     { cause },
   );

@@ -23,7 +23,10 @@ export class StreamCopier {
   readonly #told: (acknowledged: number) => void;
   /** The lowest place that was written to: below it nothing was touched. */
   lowest: number = Infinity;
+  /** When the servers took something last, or got something to take after a time without. */
   #progressAt: number;
+  /** Whether they got something that they have not taken, and the attempt broke. */
+  #isStalled = false;
   #broken = "";
 
   constructor(
@@ -40,6 +43,7 @@ export class StreamCopier {
     this.#progressAt = connection.clock.now();
     this.#told = (acknowledged) => {
       this.#progressAt = connection.clock.now();
+      this.#isStalled = false;
       told(acknowledged);
     };
   }
@@ -51,6 +55,8 @@ export class StreamCopier {
   async copy({ from, to }: CopyRange, signal: AbortSignal): Promise<void> {
     const end = to ?? Infinity;
     let position = from;
+    // What earlier attempts sent may come later than what the last one did.
+    let highest = from;
     this.#progressAt = this.#connection.clock.now();
     while (position < end) {
       signal.throwIfAborted();
@@ -59,7 +65,8 @@ export class StreamCopier {
       if (sent === "all") return;
       await this.#goOn();
       const { next } = await this.#stream.ends();
-      if (next > sent) throw differs(this.#connection.location.shown, next, next, "was appended by somebody else");
+      highest = Math.max(highest, sent);
+      if (next > highest) throw differs(this.#connection.location.shown, next, next, "was appended by somebody else");
       position = next;
     }
   }
@@ -80,6 +87,7 @@ export class StreamCopier {
     } catch (error) {
       if (error !== endOfAttempt && !(error instanceof PipelineBroken)) throw error;
       this.#broken = pipeline.problem;
+      if (!pipeline.isIdle) this.#isStalled = true;
       return pipeline.next;
     } finally {
       pipeline.close();
@@ -87,6 +95,8 @@ export class StreamCopier {
   }
 
   async #publish(batch: RecordBatch, pipeline: PublishPipeline): Promise<void> {
+    // The time in which there was nothing to take is no silence of the servers.
+    if (pipeline.isIdle && !this.#isStalled) this.#progressAt = this.#connection.clock.now();
     for (const record of batch) {
       if (pipeline.isFull) await pipeline.room();
       const { seq, id, bytes } = record;
@@ -97,7 +107,7 @@ export class StreamCopier {
 
   async #goOn(): Promise<void> {
     const { clock, location } = this.#connection;
-    const waited = clock.now() - this.#progressAt;
+    const waited = this.#isStalled ? clock.now() - this.#progressAt : 0;
     if (waited > this.#patienceMs) throw ioError(location.shown, "publish", new Error(this.#broken));
     await this.#connection.pause();
     if (waited > moveOnMs) await this.#connection.moveOn();

@@ -9,7 +9,12 @@ export class ProxyLink {
   readonly #server: Socket;
   #held: Buffer[] | undefined;
 
-  constructor(client: Socket, server: Socket, said: (text: string, link: ProxyLink) => void) {
+  constructor(
+    client: Socket,
+    server: Socket,
+    said: (text: string, link: ProxyLink) => void,
+    answered: (data: Buffer) => Buffer,
+  ) {
     this.#client = client;
     this.#server = server;
     for (const socket of [client, server]) {
@@ -22,7 +27,7 @@ export class ProxyLink {
       else this.#held.push(data);
     });
     server.on("data", (data: Buffer) => {
-      if (!this.isDeaf) client.write(data);
+      if (!this.isDeaf) client.write(answered(data));
     });
     // What is held comes to the server whatever became of its client.
     client.on("close", () => {
@@ -56,11 +61,18 @@ export class NatsProxy {
   readonly links: ProxyLink[] = [];
   /** Told what clients say before it goes on. */
   said: (text: string, link: ProxyLink) => void = () => {};
+  /** What clients hear of what the server says. */
+  answered: (data: Buffer) => Buffer = (data) => data;
   readonly #server: Server;
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
-      const link = new ProxyLink(client, connect(target, "127.0.0.1"), (text, from) => this.said(text, from));
+      const link = new ProxyLink(
+        client,
+        connect(target, "127.0.0.1"),
+        (text, from) => this.said(text, from),
+        (data) => this.answered(data),
+      );
       this.links.push(link);
     });
   }

@@ -6,10 +6,11 @@ import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jet
 import { type NatsConnection, connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
-import { FileLog, json } from "../../src/index.ts";
+import { FileLog, json, openLog } from "../../src/index.ts";
 import { promote } from "../../src/jetstream/index.ts";
 import { natsServer, onlyWith } from "../machine/needs.ts";
 import { runInProcess } from "../cli/run-in-process.ts";
+import { NatsProxy } from "./nats-proxy.ts";
 import { differenceFromLog } from "./same-as-log.ts";
 import { storedMessages } from "./stored-messages.ts";
 
@@ -59,7 +60,7 @@ describe("a stream becomes the log", () => {
       const { directory, stream, location } = await newLog([...data, "", "\u0000\r\n"]);
       const told: string[] = [];
       const report = await promote(directory, location, { onProgress: ({ doing }) => told.push(doing) });
-      expect(report).toEqual({ location, firstSeq: 0, nextSeq: 5002, records: 5002, copied: 5002 });
+      expect(report).toEqual({ location, firstSeq: 0, nextSeq: 5002, records: 5002, earlier: 0, copied: 5002 });
       expect([...new Set(told)]).toEqual(["copying", "comparing"]);
       expect(await differenceFromLog(directory, cluster.addresses, stream)).toBeUndefined();
     }),
@@ -177,7 +178,50 @@ describe("what is not the beginning of the log is refused, and left as it is", (
   );
 });
 
+describe("a log that was trimmed since", () => {
+  test(
+    "its stream holds more than the log, and that is said",
+    onServer(async () => {
+      const stream = `stream-${++count}`;
+      const location = `${cluster.url}/${stream}`;
+      await using log = await FileLog.open(join(scratch, stream), { segmentBytes: 4096 });
+      await log.appendBatch(data.slice(0, 200));
+      await promote(log.location, location);
+      await log.trim({ before: 150 });
+      await log.append("one more");
+      const { firstSeq } = log;
+      expect(firstSeq).toBeGreaterThan(0);
+      const report = { firstSeq, nextSeq: 201, records: 201 - firstSeq, earlier: firstSeq, copied: 1 };
+      expect(await promote(log.location, location)).toMatchObject(report);
+      expect((await manager.streams.info(stream)).state.messages).toBe(report.records + report.earlier);
+      const again = await runInProcess(["promote", log.location, location]);
+      expect(again.text).toContain(`it has ${firstSeq} before seq ${firstSeq} besides, which the log no longer has`);
+    }),
+  );
+});
+
 describe("what cannot be copied is said", () => {
+  test(
+    "a log whose first records were trimmed, to an empty stream that is there",
+    onServer(async () => {
+      const stream = `stream-${++count}`;
+      await using log = await FileLog.open(join(scratch, stream), { segmentBytes: 4096 });
+      await log.appendBatch(data.slice(0, 200));
+      await log.trim({ before: 150 });
+      await (await openLog(`${cluster.url}/${stream}`)).close();
+      // A server that could make a stream which begins later.
+      await using proxy = await NatsProxy.start(Number(cluster.addresses[0]?.split(":")[1]));
+      proxy.answered = (said) =>
+        said.subarray(0, 5).toString() === "INFO "
+          ? Buffer.from(said.toString().replace('"2.9.10"', '"2.10.0"'))
+          : said;
+      await expect(promote(log.location, `${proxy.url}/${stream}`)).rejects.toMatchObject({
+        code: "SEQLOG_CONFLICT",
+        message: expect.stringMatching(/is empty and begins with 0, .* where only a new stream can begin/) as unknown,
+      });
+    }),
+  );
+
   test(
     "a log whose first records were trimmed, to a server before 2.10",
     onServer(async () => {
@@ -267,7 +311,14 @@ describe("at a shell", () => {
         /^copied 5000 records; .* holds 5000, seq 0 to 4999: count, ids, CRCs and bytes are those of/,
       );
       const again = await runInProcess(["promote", directory, location, "--json"]);
-      expect(JSON.parse(again.text)).toEqual({ location, firstSeq: 0, nextSeq: 5000, records: 5000, copied: 0 });
+      expect(JSON.parse(again.text)).toEqual({
+        location,
+        firstSeq: 0,
+        nextSeq: 5000,
+        records: 5000,
+        earlier: 0,
+        copied: 0,
+      });
       expect(await storedMessages(cluster.addresses, stream)).toHaveLength(5000);
     }),
   );
