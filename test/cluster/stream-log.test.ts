@@ -275,6 +275,24 @@ describe("a reset", () => {
   );
 });
 
+describe("a reset by another program", () => {
+  test(
+    "rejects the append that learns of it, and the next one goes to the new log",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const [one, other] = [await open(name), await open(name)];
+      await one.appendBatch(["a", "b", "c"]);
+      await other.reset();
+      await other.append("x");
+      expect(await refusal(one.append("d"))).toMatchObject({ code: "SEQLOG_RESET", facts: { generation: 1 } });
+      expect(await one.append("e")).toMatchObject({ seq: 1 });
+      expect([one.generation, await textsOf(one)]).toEqual([1, ["x", "e"]]);
+      await one.close();
+      await other.close();
+    }),
+  );
+});
+
 describe("a consumer", () => {
   test(
     "gets every record in order, tries again, buries, and goes on where it was",
