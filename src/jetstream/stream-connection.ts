@@ -68,6 +68,7 @@ export class StreamConnection {
   readonly clock: Clock = nodeMachine.clock;
   /** How long to wait for servers that do not do their work. */
   readonly #patienceMs: number;
+  #maxPayload = 0;
   /** Ends whatever waits for servers. */
   readonly signal: AbortSignal | undefined;
   /** Whether a server has answered, so that there is JetStream. */
@@ -87,6 +88,7 @@ export class StreamConnection {
     this.nats = nats;
     this.manager = manager;
     this.#patienceMs = patienceMs;
+    this.#maxPayload = this.maxPayload;
     void this.#listen();
     void nats.closed().then((error) => {
       this.#closedBy = error ?? undefined;
@@ -144,7 +146,9 @@ export class StreamConnection {
 
   /** The largest message, headers included, that the server takes. */
   get maxPayload(): number {
-    return this.nats.info?.max_payload ?? 0;
+    // The client knows nothing of a server while it has none.
+    this.#maxPayload = this.nats.info?.max_payload ?? this.#maxPayload;
+    return this.#maxPayload;
   }
 
   /** For example `[2, 9, 10]`. */

@@ -98,4 +98,27 @@ describe.each([1, 3])("%i replicas", (replicas) => {
       await checkAll(log);
     }),
   );
+
+  test(
+    "what is appended while there is no server waits for it",
+    { timeout },
+    onlyWith([natsServer], async () => {
+      await using log = await openLog(`${cluster.url}/down`, { codec: text(), nats: { replicas } });
+      await log.append("first");
+      const appends: Promise<{ readonly seq: number }>[] = [];
+      const timer = setInterval(() => appends.push(log.append(`${appends.length}`)), 5);
+      try {
+        const leader = await cluster.leaderOf("down");
+        await cluster.kill(leader);
+        await cluster.restart(leader);
+      } finally {
+        clearInterval(timer);
+      }
+      const answers = await Promise.all(appends);
+      expect(answers.map(({ seq }) => seq)).toEqual(Array.from({ length: appends.length }, (_, i) => i + 1));
+      const texts: string[] = [];
+      for await (const { data } of log.read()) texts.push(data);
+      expect(texts).toEqual(["first", ...Array.from({ length: appends.length }, (_, i) => `${i}`)]);
+    }),
+  );
 });
