@@ -1,4 +1,5 @@
 /** `JetStreamLog`: a stream of NATS JetStream as a `Log`. What it does is in the files it delegates to. */
+import { setMaxListeners } from "node:events";
 import { StorageType, type StreamInfo } from "@nats-io/jetstream";
 import { SeqlogError } from "../errors.ts";
 import { type Codec, decoderOf } from "../log/codec.ts";
@@ -335,6 +336,8 @@ export async function openJetStreamLog<In, Out>(
   signal?.throwIfAborted();
   // Of the opening alone: what comes later has signals of its own.
   const opening = new AbortController();
+  // Each question to the servers listens to it, and there may be any number at a time.
+  setMaxListeners(0, opening.signal);
   const abort = (): void => opening.abort(signal?.reason);
   signal?.addEventListener("abort", abort);
   try {

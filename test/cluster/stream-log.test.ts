@@ -228,6 +228,22 @@ describe("records", () => {
   );
 
   test(
+    "are read by many at a time without a warning of the process",
+    onlyWith([natsServer], async () => {
+      const warnings: Error[] = [];
+      const hear = (warning: Error): number => warnings.push(warning);
+      const log = await open(newName());
+      await log.append("a");
+      process.on("warning", hear);
+      await Promise.all(Array.from({ length: 30 }, () => log.get(0)));
+      await new Promise((resolve) => setImmediate(resolve));
+      process.off("warning", hear);
+      expect(warnings).toEqual([]);
+      await log.close();
+    }),
+  );
+
+  test(
     "with keys that another program has used are answered as duplicates, in the middle of others too",
     onlyWith([natsServer], async () => {
       const name = newName();
