@@ -54,6 +54,7 @@ export type {
   DeliveryHandler,
   RetryOptions,
   RunOptions,
+  ForceOptions,
   SeekOptions,
 } from "./log/consumer-contract.ts";
 export { type DeadLetter, type DeadLetterOrigin, readDeadLetter, type ReadDeadLetter } from "./consumer/dead-letter.ts";

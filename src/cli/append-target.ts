@@ -31,16 +31,22 @@ export interface OpenTarget extends AppendTarget {
 
 /**
  * Opens LOG for appending, and makes it when there is none.
- * @param codec kept in MANIFEST where there is none yet, and compared with the one that is there
+ * @param settings.codec kept in MANIFEST where there is none yet, and compared with the one that is there
+ * @param settings.replicas of a stream that is made
  */
-export async function openForAppending(location: string, notes: Output, codec?: string): Promise<OpenTarget> {
+export async function openForAppending(
+  location: string,
+  notes: Output,
+  { codec, replicas }: { readonly codec?: string | undefined; readonly replicas?: number | undefined },
+): Promise<OpenTarget> {
   const kind = kindOfLog(location);
-  if (kind === "stream") return openServers(location);
+  if (kind === "stream") return openServers(location, replicas);
+  if (replicas !== undefined) throw new UsageError("--replicas is for a log on servers, nats://host:port/name");
   return kind === "file" ? openFile(location, notes) : openDirectory(location, notes, codec);
 }
 
-async function openServers(location: string): Promise<OpenTarget> {
-  const log = await openStream(location, {});
+async function openServers(location: string, replicas: number | undefined): Promise<OpenTarget> {
+  const log = await openStream(location, replicas === undefined ? {} : { replicas });
   let stored: StoredRecords = { first: undefined, count: 0 };
   return {
     // Only what was acknowledged here: the stream's end is where everybody's records are.

@@ -11,6 +11,7 @@ import { LineSplitter } from "./line-splitter.ts";
 import { logArgumentHelp } from "./log-argument.ts";
 import { NdjsonSplitter } from "./ndjson-splitter.ts";
 import { startProgress } from "./progress.ts";
+import { parseReplicas, replicasHelp } from "./parse-replicas.ts";
 import { readPieces } from "./read-pieces.ts";
 import type { RecordSplitter } from "./record-splitter.ts";
 
@@ -18,6 +19,7 @@ interface AppendOptions {
   readonly file?: string;
   readonly ndjson?: boolean;
   readonly binary?: boolean;
+  readonly replicas?: number;
   readonly json?: boolean;
 }
 
@@ -27,7 +29,8 @@ an empty line is an empty record. A last line without a line feed is a record to
 same bytes back, and then one line feed that the input did not have.
 
 Where there is no LOG yet it is made: a single file when the name ends in .log (with its record index
-beside it, in .idx), else a directory. With --ndjson and --binary the command stops at the first fault
+beside it, in .idx), a stream on servers for nats:// (with --replicas copies of each record), else a
+directory. With --ndjson and --binary the command stops at the first fault
 (exit code 2); everything before it is in the log.
 
 On Ctrl-C what was read is made durable and counted; an unfinished line is left out.
@@ -45,6 +48,7 @@ export function defineAppend(command: Command, context: CliContext): void {
     .option("--file <path>", "read this file instead of standard input")
     .addOption(new Option("--ndjson", "check that each line is JSON").conflicts("binary"))
     .option("--binary", "read records as [length: 4 bytes, little-endian][bytes] instead of lines")
+    .option("--replicas <count>", replicasHelp, parseReplicas)
     .option("--json", 'print {"first","last","count"}')
     .addHelpText("after", help)
     .action((location: string, options: AppendOptions) => append(location, options, context));
@@ -53,7 +57,7 @@ export function defineAppend(command: Command, context: CliContext): void {
 async function append(location: string, options: AppendOptions, context: CliContext): Promise<void> {
   // Opened first: a LOG that cannot be opened must not swallow input, and a missing file not make a LOG.
   const input = options.file === undefined ? context.stdin : await openInputFile(options.file, "--file");
-  const target = await openForAppending(location, context.stderr).catch((error: unknown) => {
+  const target = await openForAppending(location, context.stderr, options).catch((error: unknown) => {
     input.destroy();
     throw error;
   });

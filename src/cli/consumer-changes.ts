@@ -3,11 +3,13 @@ import type { ConsumerInfo, ConsumerSeek, Log, Position } from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
 import { accountOf } from "./consumer-reports.ts";
 import { openForConsumers, requireConsumer } from "./consumers-log.ts";
+import { isStreamLocation } from "./log-argument.ts";
 import { printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The options of `seek` and `reset`. */
 export interface MoveOptions {
+  readonly force?: boolean;
   readonly to: Position;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -16,6 +18,7 @@ export interface MoveOptions {
 /** The options of `delete`. */
 export interface DeleteOptions {
   readonly yes?: boolean;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,6 +29,7 @@ export async function seekConsumer(
   options: MoveOptions,
   context: CliContext,
 ): Promise<void> {
+  checkForce(location, options);
   const log = await openForConsumers(location);
   try {
     const info = await requireConsumer(log, location, name);
@@ -48,6 +52,7 @@ export async function resetConsumer(
   options: MoveOptions,
   context: CliContext,
 ): Promise<void> {
+  checkForce(location, options);
   const log = await openForConsumers(location);
   try {
     const info = (await log.consumers()).find((consumer) => consumer.name === name);
@@ -61,10 +66,10 @@ async function move(
   log: Log,
   info: ConsumerInfo | undefined,
   name: string,
-  { to, dryRun = false, json = false }: MoveOptions,
+  { to, force = false, dryRun = false, json = false }: MoveOptions,
   { stdout }: CliContext,
 ): Promise<void> {
-  const { before, after } = await log.seekConsumer(name, to, { dryRun });
+  const { before, after } = await log.seekConsumer(name, to, { dryRun, force });
   if (json) {
     stdout.line(JSON.stringify({ dryRun, name, before: before ?? null, after }));
     return;
@@ -88,9 +93,10 @@ function inWords(name: string, info: ConsumerInfo | undefined, after: ConsumerSe
 export async function deleteConsumer(
   location: string,
   name: string,
-  { yes = false, json = false }: DeleteOptions,
+  { yes = false, force = false, json = false }: DeleteOptions,
   { stdout }: CliContext,
 ): Promise<void> {
+  checkForce(location, { force });
   const log = await openForConsumers(location);
   try {
     const info = await requireConsumer(log, location, name);
@@ -102,12 +108,20 @@ export async function deleteConsumer(
         { wouldDelete: accountOf(info) },
       );
     }
-    await log.deleteConsumer(name);
+    await log.deleteConsumer(name, { force });
     if (json) stdout.line(JSON.stringify({ deleted: accountOf(info) }));
     else stdout.line(printableLine(`deleted the consumer ${name}, ${where}${ofStore(info)}`));
   } finally {
     await log.close();
   }
+}
+
+/** @throws {UsageError} for a directory, where it would do nothing */
+function checkForce(location: string, { force }: { readonly force?: boolean }): void {
+  if (force !== true || isStreamLocation(location)) return;
+  throw new UsageError(
+    "--force is for a log on servers, where a consumer may seem to be open in a process that was killed; a directory log knows better",
+  );
 }
 
 /** A shell reaches the mirror alone. */

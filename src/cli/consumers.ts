@@ -45,6 +45,8 @@ Examples:
 const ofStores = `A consumer whose program gave it a store (its own database) is refused, since the log has only a mirror of its
 checkpoint: move it in the program, with consumer.seek(position), or in the database.`;
 
+const forceHelp = "of a log on servers: also when a process is said to have it open, as one that was killed is";
+
 const seekHelp = `
 Back, and the records from there on are delivered again; ahead, and those between are never delivered to it.
 It must be there, and its checkpoint must be one of this log: \`reset\` is for all else.
@@ -105,6 +107,7 @@ export function defineConsumers(command: Command, context: CliContext): void {
     .argument("<DIR>", directoryHelp)
     .argument("<NAME>", nameHelp)
     .requiredOption("--to <position>", `its next record: ${positionHelp}`, parsePosition)
+    .option("--force", forceHelp)
     .option("--dry-run", "say what would be done, and do nothing")
     .option("--json", moveJson)
     .addHelpText("after", seekHelp)
@@ -116,6 +119,7 @@ export function defineConsumers(command: Command, context: CliContext): void {
     .argument("<DIR>", directoryHelp)
     .argument("<NAME>", nameHelp)
     .option("--to <position>", `its next record (default: start): ${positionHelp}`, parsePosition, "start")
+    .option("--force", forceHelp)
     .option("--dry-run", "say what would be done, and do nothing")
     .option("--json", moveJson)
     .addHelpText("after", resetHelp)
@@ -127,6 +131,7 @@ export function defineConsumers(command: Command, context: CliContext): void {
     .argument("<DIR>", directoryHelp)
     .argument("<NAME>", nameHelp)
     .option("--yes", "really do it")
+    .option("--force", forceHelp)
     .option("--json", 'print {"deleted":{…}}, as of `show`')
     .addHelpText("after", deleteHelp)
     .action((location: string, name: string, options: DeleteOptions) =>

@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { SeqlogError } from "../errors.ts";
 import { withoutLogins } from "../jetstream/jetstream-location.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { isStreamLocation } from "./log-argument.ts";
 import { printableJson, printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -50,6 +51,10 @@ export function formatReport(report: ErrorReport, json: boolean): string {
 /** The library's own words speak of its options; a person at a shell needs the commands. */
 function lockedReport(error: SeqlogError<"SEQLOG_LOCKED">): ErrorReport {
   const { path, pid, host, since, consumer } = error.facts;
+  // On servers it is another question: nobody holds a lock there that a killed process would lose.
+  if (consumer !== undefined && isStreamLocation(path)) {
+    return { code: error.code, message: error.message, facts: { ...error.facts }, exitCode: exitCodes.locked };
+  }
   const holder = pid > 0 ? `process ${pid} on ${host}, since ${since.toISOString()},` : "another process";
   const message =
     consumer === undefined

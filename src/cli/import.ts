@@ -10,6 +10,7 @@ import { inputBytes, openInputFile } from "./input-file.ts";
 import { type Interruption, onInterruption } from "./interruption.ts";
 import { kindOfLog, logArgumentHelp } from "./log-argument.ts";
 import { codecOf } from "./log-codec.ts";
+import { parseReplicas, replicasHelp } from "./parse-replicas.ts";
 import { parseCount } from "./position.ts";
 import { printableLine } from "./printable.ts";
 import { type Progress, startProgress } from "./progress.ts";
@@ -22,6 +23,7 @@ interface Options {
   readonly column?: string;
   readonly delimiter?: string;
   readonly codec?: "json" | "text" | "binary";
+  readonly replicas?: number;
   readonly skip: number;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -63,6 +65,7 @@ export function defineImport(command: Command, context: CliContext): void {
         "binary",
       ]),
     )
+    .option("--replicas <count>", replicasHelp, parseReplicas)
     .option("--skip <count>", "leave out this many records at the start of the input", parseCount, 0)
     .option("--dry-run", "check the whole input, and write nothing")
     .option("--json", 'print {"dryRun","first","last","count","skipped"}')
@@ -123,7 +126,7 @@ async function storeInput(
   interruption: Interruption,
   context: CliContext,
 ): Promise<void> {
-  const target = await openForAppending(location, context.stderr, options.codec);
+  const target = await openForAppending(location, context.stderr, options);
   const stored = (): Stored => ({ ...target.stored, skip: options.skip });
   let skipped = 0;
   try {
@@ -231,6 +234,7 @@ async function readInput(
 /** What is in the log by now. */
 interface Stored extends StoredRecords {
   /** What was to be skipped in this run. */
+  readonly replicas?: number;
   readonly skip: number;
 }
 

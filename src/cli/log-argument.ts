@@ -80,9 +80,10 @@ export function isStreamLocation(location: string): boolean {
 /** Opens a log on servers. */
 export async function openStream(
   location: string,
-  options: Pick<OpenOptions, "readOnly" | "create" | "retention">,
+  { replicas, ...options }: Pick<OpenOptions, "readOnly" | "create" | "retention"> & { readonly replicas?: number },
 ): Promise<Log> {
-  return openLog(location, { ...options, nats: natsLogin(location) });
+  const nats = { ...natsLogin(location), ...(replicas === undefined ? {} : { replicas }) };
+  return openLog(location, { ...options, nats });
 }
 
 /**

@@ -3,7 +3,14 @@ import { setMaxListeners } from "node:events";
 import { StorageType, type StreamInfo } from "@nats-io/jetstream";
 import { SeqlogError } from "../errors.ts";
 import { type Codec, decoderOf } from "../log/codec.ts";
-import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
+import type {
+  Consumer,
+  ConsumerInfo,
+  ConsumerOptions,
+  ConsumerSeek,
+  ForceOptions,
+  SeekOptions,
+} from "../log/consumer-contract.ts";
 import type {
   AppendBatchOptions,
   AppendOptions,
@@ -190,9 +197,9 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
     return await this.#consumers.seek(name, position, options);
   }
 
-  async deleteConsumer(name: string): Promise<boolean> {
+  async deleteConsumer(name: string, options?: ForceOptions): Promise<boolean> {
     this.#checkOpen();
-    return await this.#consumers.delete(name);
+    return await this.#consumers.delete(name, options);
   }
 
   async stats(): Promise<LogStats> {

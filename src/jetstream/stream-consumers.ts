@@ -19,7 +19,14 @@ import { LogConsumer } from "../consumer/log-consumer.ts";
 import { checkpointThatCounts, firstCheckpoint } from "../consumer/open-consumer.ts";
 import { seekPlace } from "../consumer/seek-place.ts";
 import { SeqlogError } from "../errors.ts";
-import type { Checkpoint, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "../log/consumer-contract.ts";
+import type {
+  Checkpoint,
+  ConsumerInfo,
+  ConsumerOptions,
+  ConsumerSeek,
+  ForceOptions,
+  SeekOptions,
+} from "../log/consumer-contract.ts";
 import type { Protector } from "../log/retention.ts";
 import { asSeq } from "../numbers.ts";
 import type { Decode } from "../segment/log-record.ts";
@@ -204,17 +211,19 @@ export class StreamConsumers<Out> {
       refuseMirror(view.location, name, value);
       const result = { before: value?.checkpoint, after };
       if (options.dryRun === true) return result;
+      this.#checkUnheld(name, value, options);
       if (await this.#kept(name, { checkpoint: after, holder: null }, revision)) return result;
     }
   }
 
   /** @throws as `Log.deleteConsumer` */
-  async delete(name: string): Promise<boolean> {
+  async delete(name: string, options: ForceOptions = {}): Promise<boolean> {
     this.#checkFree(name);
     await this.#releasing.get(name);
     for (;;) {
       const { value, revision } = await this.#read(name);
       if (value === undefined) return false;
+      this.#checkUnheld(name, value, options);
       if (await this.#kept(name, undefined, revision)) return true;
     }
   }
@@ -248,19 +257,29 @@ export class StreamConsumers<Out> {
     if (this.#open.has(name) || this.#opening.has(name)) throw this.#lockedBy(name, this.#holder);
   }
 
-  /** Somebody else has the name now. */
-  async #taken(name: string): Promise<SeqlogError<"SEQLOG_LOCKED">> {
-    const { value } = await this.#read(name);
-    return this.#lockedBy(name, value?.holder ?? this.#holder);
+  #checkUnheld(name: string, value: KeptConsumer | undefined, { force = false }: ForceOptions): void {
+    if (force || value === undefined || value.holder === null) return;
+    throw this.#lockedBy(name, value.holder, ". If it was killed, force does it (--force at a shell)");
   }
 
-  #lockedBy(name: string, { pid, host, since }: Holder): SeqlogError<"SEQLOG_LOCKED"> {
+  /** Somebody else has the name now, or had it for a moment. */
+  async #taken(name: string): Promise<SeqlogError<"SEQLOG_LOCKED">> {
+    const { value } = await this.#read(name);
+    if (value !== undefined && value.holder !== null) return this.#lockedBy(name, value.holder);
+    const done = "was moved or deleted by another program while it was open here";
+    return this.#locked(name, this.#holder, `${done}. Open it again to go on from where it is now`);
+  }
+
+  #lockedBy(name: string, holder: Holder, more = ""): SeqlogError<"SEQLOG_LOCKED"> {
+    const { pid, host, since } = holder;
+    const where = `is open in process ${pid} on ${host}, since ${since}. Close it there, or use another name`;
+    return this.#locked(name, holder, `${where}${more}`);
+  }
+
+  #locked(name: string, { pid, host, since }: Holder, found: string): SeqlogError<"SEQLOG_LOCKED"> {
     const { location } = this.#log.view;
-    return new SeqlogError(
-      "SEQLOG_LOCKED",
-      `${location}: the consumer ${JSON.stringify(name)} is open in process ${pid} on ${host}, since ${since}. Close it there, or use another name`,
-      { path: location, pid, host, since: new Date(since), consumer: name },
-    );
+    const facts = { path: location, pid, host, since: new Date(since), consumer: name };
+    return new SeqlogError("SEQLOG_LOCKED", `${location}: the consumer ${JSON.stringify(name)} ${found}`, facts);
   }
 }
 

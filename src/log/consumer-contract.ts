@@ -194,8 +194,18 @@ export interface ConsumerSeek {
   readonly after: Checkpoint;
 }
 
+/** Options of `deleteConsumer`. */
+export interface ForceOptions {
+  /**
+   * Also when another process is said to have the consumer open: that process is told SEQLOG_LOCKED at its
+   * next checkpoint. For a log on servers, where nobody can tell a holder that was killed from one that
+   * works. A directory log can, so that there is nothing to be forced and this changes nothing.
+   */
+  readonly force?: boolean;
+}
+
 /** Options of `seekConsumer`. */
-export interface SeekOptions {
+export interface SeekOptions extends ForceOptions {
   /** Only say what would be done. */
   readonly dryRun?: boolean;
 }

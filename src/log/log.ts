@@ -8,7 +8,14 @@
 import type { Offset, Seq, SeqLike } from "../numbers.ts";
 import type { LogRecord, RecordBatch } from "../segment/log-record.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
-import type { Consumer, ConsumerInfo, ConsumerOptions, ConsumerSeek, SeekOptions } from "./consumer-contract.ts";
+import type {
+  Consumer,
+  ConsumerInfo,
+  ConsumerOptions,
+  ConsumerSeek,
+  ForceOptions,
+  SeekOptions,
+} from "./consumer-contract.ts";
 import type { HeldBack, RetentionStats } from "./retention.ts";
 
 /** What an append resolves to. */
@@ -177,7 +184,7 @@ export interface Log<In = Uint8Array | string, Out = DataOut<In>> {
   /** Sets where a consumer goes on that nobody has open, durably; makes one where there is none. @throws SEQLOG_LOCKED, SEQLOG_TRIMMED; SEQLOG_CHECKPOINT_ELSEWHERE for one that has a store; {RangeError} past the end */
   seekConsumer(name: string, position: Position, options?: SeekOptions): Promise<ConsumerSeek>;
   /** Forgets a consumer that nobody has open, of one that has a store the mirror alone; resolves with whether there was one. @throws SEQLOG_LOCKED */
-  deleteConsumer(name: string): Promise<boolean>;
+  deleteConsumer(name: string, options?: ForceOptions): Promise<boolean>;
   /** Counts of what is there. @throws SEQLOG_CLOSED */
   stats(): Promise<LogStats>;
   /**

@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
+import { openLog } from "../../src/index.ts";
 import { runInProcess } from "../cli/run-in-process.ts";
 import { natsServer, onlyWith } from "../machine/needs.ts";
 
@@ -147,6 +148,15 @@ test(
     expect(await list()).toMatchObject({ consumers: [{ name: "bill", nextSeq: 3, lag: { records: 0 } }] });
     await runInProcess(["consumers", "seek", location, "bill", "--to", "1"]);
     expect((await runInProcess(["tail", "--consumer", "bill", location])).text).toBe('{"n":2}\n{"n":3}\n');
+    const holder = await openLog(location);
+    await holder.consumer("bill");
+    const refused = await runInProcess(["consumers", "seek", location, "bill", "--to", "2"]);
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining("--force")]);
+    expect((await runInProcess(["consumers", "delete", location, "bill", "--yes"])).code).toBe(3);
+    expect((await runInProcess(["consumers", "seek", location, "bill", "--to", "2", "--force"])).code).toBe(0);
+    await holder.close();
+    const directory = await runInProcess(["consumers", "delete", scratch, "bill", "--yes", "--force"]);
+    expect([directory.code, directory.stderr]).toEqual([2, expect.stringContaining("--force is for a log on servers")]);
     await runInProcess(["consumers", "delete", location, "bill", "--yes"]);
     expect(await list()).toEqual({ consumers: [] });
   }),

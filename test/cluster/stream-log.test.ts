@@ -370,6 +370,39 @@ describe("a consumer", () => {
   );
 
   test(
+    "that another program has open is moved and deleted with force alone, and its holder is told what happened",
+    onlyWith([natsServer], async () => {
+      const name = newName();
+      const [one, other] = [await open(name), await open(name)];
+      await one.appendBatch(["a", "b", "c"]);
+      const held = await one.consumer("billing");
+      const locked = {
+        code: "SEQLOG_LOCKED",
+        message: expect.stringMatching(/is open in process \d+ .* force/) as unknown,
+      };
+      expect(await refusal(other.seekConsumer("billing", 2))).toMatchObject(locked);
+      expect(await refusal(other.deleteConsumer("billing"))).toMatchObject(locked);
+      expect(await other.seekConsumer("billing", 2, { dryRun: true })).toMatchObject({ after: { nextSeq: 2 } });
+      expect(held.nextSeq).toBe(0);
+      await held.seek(1);
+      expect(await other.seekConsumer("billing", 2, { force: true })).toMatchObject({ before: { nextSeq: 1 } });
+      expect(await refusal(held.seek(0))).toMatchObject({
+        code: "SEQLOG_LOCKED",
+        message: expect.stringContaining("was moved or deleted by another program") as unknown,
+      });
+      await one.close();
+      const again = await other.consumer("billing");
+      expect(again.nextSeq).toBe(2);
+      const third = await open(name);
+      expect(await third.deleteConsumer("billing", { force: true })).toBe(true);
+      expect(await third.consumers()).toEqual([]);
+      await again.close().catch(() => undefined);
+      await other.close();
+      await third.close();
+    }),
+  );
+
+  test(
     "with a store of its own is moved by that alone, and told of as a mirror",
     onlyWith([natsServer], async () => {
       const name = newName();

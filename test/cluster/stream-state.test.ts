@@ -4,6 +4,7 @@ import { type NatsConnection, connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
 import { openLog } from "../../src/index.ts";
+import { runInProcess } from "../cli/run-in-process.ts";
 import { natsServer, onlyWith } from "../machine/needs.ts";
 
 const timeout = 180_000;
@@ -41,6 +42,25 @@ test(
     await using _other = await other.consumer("report");
     await other.reset();
     expect([await replicasOf("SEQLOG_alone"), await replicasOf("alone")]).toEqual([3, 3]);
+  }),
+);
+
+test(
+  "and append and import at a shell make a log of as many as they are told",
+  { timeout },
+  onlyWith([natsServer], async () => {
+    const appended = await runInProcess(["append", `${cluster.url}/shell`, "--replicas", "3"], { input: "a\n" });
+    expect([appended.code, await replicasOf("shell")]).toEqual([0, 3]);
+    const importing = ["import", `${cluster.url}/shell-2`, "--format", "ndjson", "--replicas", "3"];
+    expect([(await runInProcess(importing, { input: "1\n" })).code, await replicasOf("shell-2")]).toEqual([0, 3]);
+    for (const command of ["append", "import"]) {
+      const format = command === "import" ? ["--format", "ndjson"] : [];
+      const refused = await runInProcess([command, "./nowhere", ...format, "--replicas", "3"], { input: "" });
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining("--replicas is for a log on servers"),
+      ]);
+    }
   }),
 );
 
