@@ -32,7 +32,7 @@ export interface SeqlogErrorFacts {
   SEQLOG_READ_ONLY: { path: string };
   /** The records asked for were removed by retention or `trim`. */
   SEQLOG_TRIMMED: { firstSeq: Seq };
-  /** The log was reset while it was being read; what follows would be another history. */
+  /** The log was reset while it was being read, or while appends to a `nats://` log waited; what follows would be another history. */
   SEQLOG_RESET: { generation: number };
   /** `expectedSeq` is not the next seq: somebody else appended. */
   SEQLOG_CONFLICT: { expectedSeq: Seq; nextSeq: Seq };

@@ -89,7 +89,8 @@ export class AppendLane {
   #isBusy = false;
   #isPassing = false;
   #isAloneOut = false;
-  #progressAt = 0;
+  /** On a clock that never goes back. */
+  #progressUs = 0;
   #isRefreshing = false;
 
   constructor(view: StreamView, patienceMs: number, replicas: number) {
@@ -156,7 +157,7 @@ export class AppendLane {
 
   /** Patience begins with the first of what waits. */
   #begin(): void {
-    if (this.#queue.isEmpty) this.#progressAt = this.#view.connection.clock.now();
+    if (this.#queue.isEmpty) this.#progressUs = this.#view.connection.clock.elapsedUs();
   }
 
   #pump(): void {
@@ -374,7 +375,7 @@ export class AppendLane {
   }
 
   #waitedMs(): number {
-    return this.#view.connection.clock.now() - this.#progressAt;
+    return (this.#view.connection.clock.elapsedUs() - this.#progressUs) / 1000;
   }
 
   #checkPatience(why: string): void {
@@ -440,7 +441,7 @@ export class AppendLane {
     }
     this.#isBusy = false;
     this.#isPassing = false;
-    this.#progressAt = this.#view.connection.clock.now();
+    this.#progressUs = this.#view.connection.clock.elapsedUs();
     this.#queue.passed();
     this.#advance();
     this.#pump();
@@ -449,7 +450,7 @@ export class AppendLane {
   #settle(place: Place, tell: () => void): void {
     if (place.isDone) return;
     place.isDone = true;
-    this.#progressAt = this.#view.connection.clock.now();
+    this.#progressUs = this.#view.connection.clock.elapsedUs();
     tell();
     this.#advance();
   }

@@ -119,7 +119,8 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
    * each of those records may be in the stream all the same. With a `key` it can be appended again.
    * While another program appends to a stream with replicas, only who awaits each append is sure of their order.
    *
-   * @throws SEQLOG_IO when the servers do not answer; SEQLOG_NO_SPACE; and as {@link Log.append}
+   * @throws SEQLOG_IO when the servers do not answer, or whether it is stored cannot be known; SEQLOG_RESET
+   * when another program reset the log meanwhile; SEQLOG_NO_SPACE; and as {@link Log.append}
    */
   async append(data: In, options?: AppendOptions): Promise<Appended> {
     return await this.#writer().append(data, options);

@@ -8,7 +8,8 @@ export class SilenceWatch {
   readonly #clock: Clock;
   readonly #isWaiting: () => boolean;
   readonly #onSilence: () => void;
-  #heardAt = 0;
+  /** On a clock that never goes back. */
+  #heardUs = 0;
   #cancel: (() => void) | undefined;
 
   constructor(clock: Clock, isWaiting: () => boolean, onSilence: () => void) {
@@ -18,7 +19,7 @@ export class SilenceWatch {
   }
 
   heard(): void {
-    this.#heardAt = this.#clock.now();
+    this.#heardUs = this.#clock.elapsedUs();
   }
 
   /** Something was sent. */
@@ -41,7 +42,7 @@ export class SilenceWatch {
   #look(): void {
     this.#cancel = undefined;
     if (!this.#isWaiting()) return;
-    if (this.#clock.now() - this.#heardAt >= silenceMs) this.#onSilence();
+    if (this.#clock.elapsedUs() - this.#heardUs >= silenceMs * 1000) this.#onSilence();
     else this.#wait();
   }
 }
