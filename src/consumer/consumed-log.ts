@@ -1,4 +1,5 @@
 /** What a consumer needs of the log that it consumes, on whatever that is kept: the seam to the logs. */
+import { SeqlogError } from "../errors.ts";
 import { headerAt } from "../format/record.ts";
 import { formatId, idLength } from "../format/uuid.ts";
 import type { Checkpoint, ConsumerLag } from "../log/consumer-contract.ts";
@@ -67,8 +68,14 @@ export function idAt(run: Run, index: number): Uint8Array {
 /** The id of the record before `seq`; null when there is none, or it was removed, or is not there yet. */
 export async function idBefore(view: ConsumedView, seq: number): Promise<Uint8Array | null> {
   if (seq <= view.firstSeq) return null;
-  const run = await view.get(seq - 1);
-  return run === undefined ? null : idAt(run, 0);
+  try {
+    const run = await view.get(seq - 1);
+    return run === undefined ? null : idAt(run, 0);
+  } catch (error) {
+    // Another process has removed it meanwhile; that leaves the record at `seq` where it is.
+    if (SeqlogError.is(error, "SEQLOG_TRIMMED")) return null;
+    throw error;
+  }
 }
 
 /** The checkpoint before record `nextSeq` of the log as it is now. */
