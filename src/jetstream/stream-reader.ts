@@ -114,6 +114,7 @@ async function withoutGaps(
   isLive: boolean,
   { from, to, limit }: Range,
 ): Promise<Piece> {
+  const { incarnation } = view;
   const records: StreamRecord[] = [];
   let next = from;
   let missed = 0;
@@ -135,7 +136,8 @@ async function withoutGaps(
     for (const record of taken) {
       if (record.seq < next) continue;
       if (record.seq > next) {
-        view.acknowledged(record.seq);
+        // It is there, so a leader that has less is behind; in a stream that came in its place it proves nothing.
+        if (view.incarnation === incarnation) view.acknowledged(record.seq);
         await fill(Math.min(record.seq, to));
       }
       if (record.seq !== next || record.seq >= to || records.length === limit) break;
