@@ -28,6 +28,7 @@ export class NatsCluster {
   readonly addresses: string[];
   isWhole(): Promise<unknown>;
   leaderOf(stream: string): Promise<number>;
+  agreeOn(stream: string): Promise<unknown>;
   kill(i: number): Promise<void>;
   restart(i: number): Promise<void>;
   cut(i: number): void;

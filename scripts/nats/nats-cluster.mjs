@@ -115,23 +115,39 @@ export class NatsCluster {
     );
   }
 
-  /** The number of the server that leads a stream, by its own word. */
+  /** The number of a server that leads a stream, by its own word: one that was cut off may say so too. */
   leaderOf(stream) {
     return until(`a server leads ${stream}`, async () => {
-      // All at once: one that is paused is silent.
-      const streams = "/jsz?accounts=true&streams=true";
-      const told = await Promise.all(
-        this.servers.map((server) => (server.isRunning ? server.ask(streams).catch(() => ({})) : {})),
-      );
-      for (const [i, server] of this.servers.entries()) {
-        const { account_details: accounts = [] } = told[i];
-        for (const { stream_detail: streams = [] } of accounts) {
-          const found = streams.find(({ name }) => name === stream);
-          if (found?.cluster?.leader === server.name || (found !== undefined && this.servers.length === 1)) return i;
-        }
-      }
-      return undefined;
+      const leaders = await this.#leadersOf(stream);
+      const found = this.servers.findIndex(({ name }, i) => leaders[i] === name);
+      return found < 0 ? undefined : found;
     });
+  }
+
+  /** Resolves when all servers name the same leader of a stream. */
+  agreeOn(stream) {
+    return until(`all servers name one leader of ${stream}`, async () => {
+      const leaders = await this.#leadersOf(stream);
+      if (leaders.every((leader) => leader !== undefined && leader === leaders[0])) return true;
+      throw new Error(`they name ${leaders.join(", ")}`);
+    });
+  }
+
+  /** Whom each server takes for the leader; undefined when it says nothing. */
+  #leadersOf(stream) {
+    return Promise.all(
+      this.servers.map(async (server) => {
+        if (!server.isRunning) return undefined;
+        // At the same time: one that is paused is silent.
+        const { account_details: accounts = [] } = await server
+          .ask("/jsz?accounts=true&streams=true")
+          .catch(() => ({}));
+        const found = accounts
+          .flatMap(({ stream_detail: streams = [] }) => streams)
+          .find(({ name }) => name === stream);
+        return this.servers.length === 1 && found !== undefined ? server.name : found?.cluster?.leader;
+      }),
+    );
   }
 
   /** kill -9, and gone. */

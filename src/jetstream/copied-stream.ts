@@ -1,5 +1,4 @@
 /** The stream that a local log is copied to: made when it is not there, refused when it is another log's. */
-import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
 import { SeqlogError } from "../errors.ts";
 import type { FileLog } from "../log/file-log.ts";
 import { loadManifest } from "../log/manifest.ts";
@@ -9,8 +8,7 @@ import { runSync } from "../storage/plan.ts";
 import { addStream } from "./add-stream.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 import { type StreamIdentity, streamIdentity, streamSettings } from "./stream-settings.ts";
-
-const streamNotFound = 10_059;
+import { infoOf } from "./stream-view.ts";
 
 /** The bytes of a record's headers, at most. */
 const headerBytes = 256;
@@ -98,15 +96,6 @@ function identityOf(log: SourceLog): StreamIdentity {
     throw new SeqlogError("SEQLOG_NOT_FOUND", `${log.location}: there is no log any more`, { path: log.location });
   }
   return { logId: manifest.logId, generation: log.generation, codec: manifest.codec };
-}
-
-async function infoOf({ manager, location }: StreamConnection): Promise<StreamInfo | undefined> {
-  try {
-    return await manager.streams.info(location.stream);
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === streamNotFound) return undefined;
-    throw error;
-  }
 }
 
 /** A log that was trimmed begins later, which streams can since 2.10. */

@@ -14,6 +14,7 @@ import type { Position, ReadOptions } from "../segment/positions.ts";
 import { type Range, closedError, trimmedError } from "../segment/read-range.ts";
 import { errorCode, isCode } from "./server-errors.ts";
 import type { StreamConnection } from "./stream-connection.ts";
+import { checkLeads } from "./stream-leader.ts";
 import { readStreamForward } from "./stream-reader.ts";
 import { type StreamRecord, checkedRecord, damaged, runOf } from "./stream-run.ts";
 import { type StreamIdentity, streamIdentity } from "./stream-settings.ts";
@@ -186,7 +187,8 @@ export class StreamView implements ConsumedView {
       if (last < known) throw new Error(`the servers have ${last} messages, and message ${known} was acknowledged`);
       isMissing = seq + 1 >= first && seq < last && deleted === 0;
       if (isMissing && clock.now() - begun < gapMs) throw new Error(`message ${seq + 1} is missing`);
-      return next;
+      // The two answers before it may have been of one that led no more: only now is it known who leads.
+      return (await orNone(manager.streams.getMessage(location.stream, query))) ?? next;
     });
     if (message === undefined || message.seq > seq + 1) {
       if (info === undefined) await this.refresh();
@@ -290,10 +292,12 @@ async function orNone(found: Promise<StoredMsg | null>): Promise<StoredMsg | und
   }
 }
 
-/** The stream; undefined when there is none. */
+/** The stream, by the word of its leader; undefined when there is none. @throws {Error} when it is to be asked again */
 export async function infoOf({ manager, location }: StreamConnection): Promise<StreamInfo | undefined> {
   try {
-    return await manager.streams.info(location.stream);
+    const info = await manager.streams.info(location.stream);
+    checkLeads(info);
+    return info;
   } catch (error) {
     if (isCode(error, errorCode.streamNotFound)) return undefined;
     throw error;

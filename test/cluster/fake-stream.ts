@@ -127,6 +127,7 @@ export class FakeStream {
     return {
       config: streamSettings("orders", 3, identity),
       created: `${this.generation}`,
+      cluster: { leader: "n1", replicas: [{ name: "n2", current: true, active: 0 }] },
       state: { messages, bytes: 0, first_seq: first, last_seq: this.last, num_deleted: Math.max(0, deleted) },
     } as unknown as StreamInfo;
   }

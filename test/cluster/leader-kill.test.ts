@@ -32,6 +32,7 @@ test(
           await cluster.isWhole();
         }
       }
+      await cluster.agreeOn("orders");
       const { count, failures } = callers;
       await callers.check(cluster.addresses, "orders");
       process.stderr.write(

@@ -63,6 +63,7 @@ export class SimulatedStream {
     return {
       config: streamSettings("s", this.replicas, identity, this.windowMs),
       state: { messages, bytes: 0, first_seq: 1, last_seq: messages },
+      cluster: { leader: "n1", replicas: [{ name: "n2", current: true, active: 0 }] },
     } as unknown as StreamInfo;
   }
 
