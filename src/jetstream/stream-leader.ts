@@ -10,7 +10,8 @@ const heardNs = 3e9;
 
 /**
  * One that was cut off from the others, or paused, and is back answers from what it had, until it hears
- * of its successor. That would leave out what was acknowledged meanwhile.
+ * of its successor. That would leave out what was acknowledged meanwhile. For the moment between what it
+ * hears first from the others, still of before, and that, it is believed.
  * @throws {Error} when it has not heard of a majority, itself included; to be asked again
  */
 export function checkLeads({ config, cluster }: Pick<StreamInfo, "config" | "cluster">): void {

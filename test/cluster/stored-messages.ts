@@ -4,6 +4,7 @@
  */
 import { type StoredMsg, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { until } from "../../scripts/nats/until.mjs";
 
 /** A message as it is stored. */
 export interface StoredMessage {
@@ -23,13 +24,16 @@ const answerMs = 120_000;
 export async function storedMessages(servers: string[], stream: string): Promise<StoredMessage[]> {
   const connection = await connect({ servers });
   try {
-    const { streams } = await jetstreamManager(connection, { timeout: answerMs });
-    const { state } = await streams.info(stream);
+    const { streams } = await jetstreamManager(connection, { checkAPI: false, timeout: answerMs });
+    // While a leader is elected it is refused.
+    const { state } = await until(`${stream} has a leader`, () => streams.info(stream));
     const found: StoredMessage[] = [];
     for (let first = state.first_seq; first <= state.last_seq; first += mostQuestions) {
       const count = Math.min(mostQuestions, state.last_seq - first + 1);
       const seqs = Array.from({ length: count }, (_, i) => first + i);
-      const messages = await Promise.all(seqs.map((seq) => streams.getMessage(stream, { seq })));
+      const messages = await Promise.all(
+        seqs.map((seq) => until(`message ${seq} is told`, () => streams.getMessage(stream, { seq }))),
+      );
       for (const message of messages) if (message !== null) found.push(stored(message));
     }
     return found;

@@ -1,0 +1,1 @@
+export function until<T>(what: string, ask: () => Promise<T>, timeoutMs?: number): Promise<T>;
