@@ -9,45 +9,7 @@
 import { test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
 import { natsServer, networkNamespaces, onlyWith } from "../machine/needs.ts";
-import { inWords, KeyedCallers } from "./keyed-callers.ts";
-
-const isWholeRun = process.env["SEQLOG_CUTS"] !== undefined;
-const rounds = Number(process.env["SEQLOG_CUTS"] ?? 1);
-
-async function cutAgainAndAgain(
-  cluster: NatsCluster,
-  name: string,
-  cut: (victim: number) => void,
-  heal: (victim: number) => void,
-): Promise<void> {
-  try {
-    const callers = await KeyedCallers.start(`${cluster.url}/orders`, 64, 3);
-    const waits: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      await callers.acknowledged(500);
-      callers.takeLongestMs();
-      const victim = await cluster.leaderOf("orders");
-      cut(victim);
-      await callers.acknowledged(500);
-      waits.push(callers.takeLongestMs());
-      heal(victim);
-      await callers.acknowledged(500);
-      // Until then the one that is back may answer from what it had.
-      await cluster.agreeOn("orders");
-      // A server may take minutes to be well again; only the next cut has to wait for that.
-      if (round < rounds - 1) await cluster.isWhole();
-    }
-    const { count, failures } = callers;
-    await callers.check(cluster.addresses, "orders");
-    process.stderr.write(
-      `${name}, ${rounds} rounds: ${count} appends acknowledged and there once, ${failures} refused and made again; ` +
-        `without acknowledgements: ${inWords(waits)}\n`,
-    );
-  } finally {
-    for (const server of cluster.servers) server.resume();
-    await cluster.stop();
-  }
-}
+import { cutAgainAndAgain } from "./cut-again.ts";
 
 const standIn = { name: "the leader is paused with SIGSTOP", needs: [natsServer] };
 
@@ -82,25 +44,3 @@ test(
     standIn,
   ),
 );
-
-if (isWholeRun) {
-test(
-  "the leader is cut from its peers alone",
-  { timeout: 3_600_000 },
-  onlyWith(
-    [natsServer, networkNamespaces],
-    async () => {
-      const cluster = await NatsCluster.start({ withNetworks: true });
-      await cutAgainAndAgain(
-        cluster,
-        "leader cut from its peers",
-        (i) => cluster.cutFromPeers(i),
-        (i) => cluster.healPeers(i),
-      );
-    },
-    standIn,
-  ),
-);
-} else {
-  process.stderr.write("\n*** LEFT TO npm run test:cluster: the leader is cut from its peers alone\n\n");
-}
