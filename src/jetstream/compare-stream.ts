@@ -26,6 +26,7 @@ export async function compareStream(
   patienceMs: number,
   told: (seq: number) => void,
 ): Promise<void> {
+  signal.throwIfAborted();
   if (from >= to) return;
   const { location, js, clock } = connection;
   const consumer = await connection.ask("compare", () =>

@@ -8,7 +8,8 @@
  * they are the same records at the same places.
  */
 import type { Msg } from "@nats-io/transport-node";
-import { recordHeaders } from "./record-message.ts";
+import { headerLength } from "../format/record.ts";
+import { copiedHeaders } from "./record-message.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 
 /** Bytes and messages that are not acknowledged, at most. */
@@ -89,16 +90,20 @@ export class PublishPipeline {
     return this.#next - this.#acknowledged >= mostMessages || this.#bytes >= mostBytes;
   }
 
-  /** @throws PipelineBroken */
-  publish(seq: number, id: string, bytes: Uint8Array): void {
+  /**
+   * A record that lies at `at` in a log's own bytes.
+   * @throws PipelineBroken
+   */
+  publish(seq: number, source: Uint8Array, at: number, end: number): void {
     if (this.#broken !== undefined) throw this.#broken;
     if (seq !== this.#next) throw new Error(`record ${seq} was to be published, and ${this.#next} is next`);
     this.#next++;
+    const bytes = source.subarray(at + headerLength, end);
     this.#bytes += bytes.length;
     this.#lengths.push(bytes.length);
     this.#connection.nats.publish(this.#subject, bytes, {
       // The client asks its headers for nothing but their bytes.
-      headers: recordHeaders(id, bytes, seq) as never,
+      headers: copiedHeaders(source, at, seq) as never,
       reply: this.#inbox,
     });
   }

@@ -1,4 +1,5 @@
 /** Brings the records of a log into its stream, through whatever the servers do meanwhile. */
+import { headerLength } from "../format/record.ts";
 import type { RecordBatch } from "../segment/log-record.ts";
 import { type CopiedStream, type SourceLog } from "./copied-stream.ts";
 import { differs } from "./compare-stream.ts";
@@ -97,11 +98,13 @@ export class StreamCopier {
   async #publish(batch: RecordBatch, pipeline: PublishPipeline): Promise<void> {
     // The time in which there was nothing to take is no silence of the servers.
     if (pipeline.isIdle && !this.#isStalled) this.#progressAt = this.#connection.clock.now();
-    for (const record of batch) {
+    const { chunk, starts, end, firstSeq } = batch.run;
+    for (let i = 0; i < starts.length; i++) {
       if (pipeline.isFull) await pipeline.room();
-      const { seq, id, bytes } = record;
-      this.#stream.checkSize(seq, bytes.length);
-      pipeline.publish(seq, id, bytes);
+      const at = starts[i] as number;
+      const after = starts[i + 1] ?? end;
+      this.#stream.checkSize(firstSeq + i, after - at - headerLength);
+      pipeline.publish(firstSeq + i, chunk.bytes, at, after);
     }
   }
 

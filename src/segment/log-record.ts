@@ -111,6 +111,11 @@ export class RecordBatch<Out = Uint8Array> implements Iterable<LogRecord<Out>> {
     this.#isReverse = isReverse;
   }
 
+  /** @internal Where the records lie in memory, for what goes through very many. */
+  get run(): Run {
+    return this.#run;
+  }
+
   /** The seq of record 0. */
   get first(): Seq {
     return asSeq(this.#run.firstSeq + (this.#isReverse ? this.count - 1 : 0));
