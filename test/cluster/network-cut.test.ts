@@ -1,10 +1,7 @@
 /**
- * The leader's cable pulled, and the leader cut from the other servers but not from its clients, under 64
- * callers: as in leader-kill.test.ts nothing acknowledged is lost or there twice. In network
- * namespaces where they are allowed, else by pausing the server (SIGSTOP).
- *
- * One round of a pause and of a pulled cable; SEQLOG_CUTS=5 for the whole run (`npm run test:cluster`),
- * with the leader that is cut from its peers alone, after which a server may take minutes to be well again.
+ * The leader paused, and the leader's cable pulled, under 64 callers: as in leader-kill.test.ts nothing
+ * acknowledged is lost or there twice. In network namespaces where they are allowed, else the pause
+ * alone (SIGSTOP). One round of each; SEQLOG_CUTS=5 for the whole run (`npm run test:cluster`).
  */
 import { test } from "vitest";
 import { NatsCluster } from "../../scripts/nats/nats-cluster.mjs";
