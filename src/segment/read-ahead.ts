@@ -42,10 +42,12 @@ async function fetchAndRelease(
   most: number,
 ): Promise<Fetched | undefined> {
   try {
-    return await runPlan(segment.reader.fetch(seq, offset, segment.limit(), maxBytes, most));
+    try {
+      return await runPlan(segment.reader.fetch(seq, offset, segment.limit(), maxBytes, most));
+    } finally {
+      segment.release();
+    }
   } catch {
     return undefined;
-  } finally {
-    segment.release();
   }
 }
