@@ -3,20 +3,25 @@ import { crc32 } from "node:zlib";
 import { FileLog } from "../../src/index.ts";
 import { storedMessages } from "./stored-messages.ts";
 
-/** What differs, in words; undefined when the stream is the log, or the beginning of it that has `count` records. */
+/**
+ * What differs, in words; undefined when the stream is the log, or, with `atLeast`, a beginning of it with so
+ * many records or more: what a killed process had on its way may still be coming.
+ */
 export async function differenceFromLog(
   directory: string,
   servers: string[],
   stream: string,
-  count?: number,
+  atLeast?: number,
 ): Promise<string | undefined> {
+  const messages = await storedMessages(servers, stream);
   const log = await FileLog.open(directory, { readOnly: true });
   try {
-    const messages = await storedMessages(servers, stream);
-    const wanted = count ?? log.nextSeq - log.firstSeq;
-    if (messages.length !== wanted) return `${messages.length} messages, and ${wanted} records`;
+    const records = log.nextSeq - log.firstSeq;
+    const least = atLeast ?? records;
+    if (messages.length < least || messages.length > records)
+      return `${messages.length} messages, not ${least} to ${records}`;
     let i = 0;
-    for await (const { seq, id, bytes } of log.read({ limit: wanted })) {
+    for await (const { seq, id, bytes } of log.read({ limit: messages.length })) {
       const message = messages[i++];
       if (message === undefined) return `no message for record ${seq}`;
       if (message.seq !== seq + 1) return `record ${seq} is message ${message.seq}`;
