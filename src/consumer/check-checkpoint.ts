@@ -71,16 +71,42 @@ function factsOf({ logId, generation, nextSeq, lastId }: Checkpoint): Checkpoint
 }
 
 /**
- * Checks what a `CheckpointStore` gave.
+ * Checks what a `CheckpointStore` gave; undefined where that was nothing, as null is from many databases.
  * @throws {TypeError}
  */
-export function checkedCheckpoint(value: unknown): Checkpoint {
-  const { logId, generation, nextSeq, lastId } = (value ?? {}) as Partial<Checkpoint>;
-  const isCount = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
-  if (!isCount(generation) || !isCount(nextSeq) || lastId === undefined || logId === undefined) {
-    throw new TypeError(`the store's load() gave no { logId, generation, nextSeq, lastId }: ${JSON.stringify(value)}`);
+export function checkedCheckpoint(value: unknown): Checkpoint | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "object") {
+    throw new TypeError(
+      `the store's load() must give { logId, generation, nextSeq, lastId }, or undefined where there is none; it gave a ${typeof value}`,
+    );
   }
-  parseId(logId);
-  if (lastId !== null) parseId(lastId);
-  return { logId, generation, nextSeq, lastId };
+  const { logId, generation, nextSeq, lastId } = value as Partial<Checkpoint>;
+  return {
+    logId: idIn("logId", logId),
+    generation: countIn("generation", generation),
+    nextSeq: countIn("nextSeq", nextSeq),
+    lastId: lastId === null ? null : idIn("lastId", lastId),
+  };
+}
+
+function countIn(field: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw wrongField(field, "a number, a whole one from 0 on", value);
+}
+
+function idIn(field: string, value: unknown): string {
+  try {
+    parseId(value as string);
+    return value as string;
+  } catch {
+    throw wrongField(field, field === "lastId" ? "a UUID as a string, or null" : "a UUID as a string", value);
+  }
+}
+
+/** A database may give back another type than it was given. */
+function wrongField(field: string, wanted: string, value: unknown): TypeError {
+  const isPlain = typeof value === "number" || typeof value === "bigint" || typeof value === "string";
+  const found = isPlain ? `the ${typeof value} ${value}` : value === null ? "null" : typeof value;
+  return new TypeError(`the store's load() must give a checkpoint whose ${field} is ${wanted}; it is ${found}`);
 }

@@ -45,6 +45,35 @@ export function refuseEmptyStore(location: string, consumer: string, kept: KeptI
   );
 }
 
+/**
+ * Refuses to go by a store that says something else than a checkpoint of the log that counts: the row of
+ * a store that the consumer had left, as it is still there, would skip records, or go back.
+ * @throws SEQLOG_CHECKPOINT_ELSEWHERE
+ */
+export function refuseOtherStore(
+  location: string,
+  consumer: string,
+  kept: KeptInLog | undefined,
+  loaded: Checkpoint,
+): void {
+  if (kept === undefined || kept.isMirror === true) return;
+  const { checkpoint } = kept;
+  if (checkpoint.nextSeq === loaded.nextSeq && checkpoint.generation === loaded.generation) return;
+  const name = JSON.stringify(consumer);
+  throw elsewhere(
+    `${location}: the consumer ${name} has two checkpoints: the log itself has one ${placeOf(checkpoint)}, its store one ${placeOf(loaded)}. ` +
+      `To go on by the log's, put that (\`facts.checkpoint\` of this error) into the store, or open the consumer without it; ` +
+      `after log.deleteConsumer(${name}) the store's is the one that counts`,
+    consumer,
+    checkpoint,
+    "log",
+  );
+}
+
+function placeOf({ nextSeq, generation }: Checkpoint): string {
+  return `at seq ${nextSeq} of generation ${generation}`;
+}
+
 function elsewhere(message: string, consumer: string, checkpoint: Checkpoint, keptIn: "store" | "log"): SeqlogError {
   const { logId, generation, nextSeq, lastId } = checkpoint;
   const facts = { consumer, keptIn, checkpoint: { logId, generation, nextSeq: asSeq(nextSeq), lastId } };

@@ -10,6 +10,7 @@
  */
 import type { CheckpointPolicy } from "../log/consumer-contract.ts";
 import type { Clock } from "../storage/storage.ts";
+import { rejection } from "./rejection.ts";
 
 /** What a saver needs. */
 export interface SaverOptions {
@@ -73,7 +74,7 @@ export class CheckpointSaver {
 
   /** Resolves when what was acknowledged is as durable as the policy wants it. */
   saved(): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#failure !== undefined) return rejection(this.#failure);
     if (!this.#isEvery || this.#advanced === this.#durable) return Promise.resolve();
     this.#next ??= newBatch();
     return this.#next.promise;

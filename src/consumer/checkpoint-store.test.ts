@@ -119,10 +119,27 @@ describe("a store without save", () => {
       expect(await errorOf(log.consumer("billing", { store: { load } }))).toMatchObject({
         code: "SEQLOG_CHECKPOINT_MISMATCH",
       });
-      for (const wrong of [{}, { ...checkpoint, nextSeq: -1 }, { ...checkpoint, logId: "x" }, "text", null]) {
+      for (const wrong of [{}, { ...checkpoint, nextSeq: -1 }, { ...checkpoint, logId: "x" }, "text"]) {
         const store = { load: () => wrong as Checkpoint };
         expect(await errorOf(log.consumer("billing", { store }))).toBeInstanceOf(TypeError);
       }
+      const fields: [string, unknown, RegExp][] = [
+        ["nextSeq", 2n, /whose nextSeq is a number, .*; it is the bigint 2$/],
+        ["nextSeq", "2", /; it is the string 2$/],
+        ["generation", null, /whose generation is a number, .*; it is null$/],
+        ["logId", 5n, /whose logId is a UUID as a string; it is the bigint 5$/],
+        ["lastId", undefined, /whose lastId is a UUID as a string, or null; it is undefined$/],
+      ];
+      for (const [field, value, message] of fields) {
+        const store = { load: () => ({ ...checkpoint, [field]: value }) as Checkpoint };
+        const error = await errorOf(log.consumer("billing", { store }));
+        expect(error).toBeInstanceOf(TypeError);
+        expect((error as Error).message).toMatch(message);
+      }
+      // What many databases give where there is no row.
+      const empty = await log.consumer("empty", { store: { load: () => null } });
+      expect(empty.nextSeq).toBe(0);
+      await empty.close();
       const broken = new Error("the database is down");
       expect(await errorOf(log.consumer("billing", { store: { load: () => Promise.reject(broken) } }))).toBe(broken);
       await log.consumer("billing");
@@ -321,6 +338,32 @@ describe("the mirror of a store", () => {
       if (!SeqlogError.is(error, "SEQLOG_CHECKPOINT_ELSEWHERE")) return expect.unreachable();
       store.held = error.facts.checkpoint;
       expect((await log.consumer("billing", { store })).nextSeq).toBe(3);
+    }));
+
+  test("a stale row in a store that the consumer had left is refused beside the log's own checkpoint", () =>
+    simulate(6, async (log) => {
+      const store = storeOf();
+      const first = await log.consumer("billing", { store });
+      for (const delivery of await take(first, 4)) await delivery.ack();
+      await first.close();
+      // It leaves the store, whose row stays where it is.
+      await log.deleteConsumer("billing");
+      await (await log.consumer("billing", { from: 1 })).close();
+      const error = await errorOf(log.consumer("billing", { store }));
+      expect(error).toMatchObject(elsewhere("log", 1));
+      expect((error as Error).message).toMatch(/at seq 1 of generation 0, its store one at seq 4 of generation 0/);
+      expect(store.held).toMatchObject({ nextSeq: 4 });
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 1, hasStore: false });
+      // After a reset a row of the same seq is another place.
+      if (!SeqlogError.is(error, "SEQLOG_CHECKPOINT_ELSEWHERE")) return expect.unreachable();
+      store.held = { ...error.facts.checkpoint, generation: 7 };
+      expect(await errorOf(log.consumer("billing", { store }))).toMatchObject(elsewhere("log", 1));
+      await log.deleteConsumer("billing");
+      store.held = error.facts.checkpoint;
+      const again = await log.consumer("billing", { store });
+      expect(again.nextSeq).toBe(1);
+      await again.close();
+      expect((await log.consumers())[0]).toMatchObject({ nextSeq: 1, hasStore: true });
     }));
 
   test("damage of the file does not matter beside a store that holds a checkpoint, and does beside an empty one", () =>

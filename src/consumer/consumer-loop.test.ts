@@ -426,3 +426,35 @@ describe("a filter", () => {
       expect(await errorOf(take(consumer, 1))).toMatchObject({ message: "no filter" });
     }));
 });
+
+test("an acknowledgement that nobody awaits ends no process, whatever becomes of it", () =>
+  simulate(3, async (log) => {
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown): void => void unheard.push(reason);
+    process.on("unhandledRejection", hear);
+    try {
+      let isDown = false;
+      const save = (): void => {
+        if (isDown) throw new Error("the database is down");
+      };
+      const consumer = await log.consumer("billing", { store: { load: () => undefined, save } });
+      const [first, second, third] = await take(consumer, 3);
+      isDown = true;
+      await expect(first?.ack()).rejects.toThrow("the database is down");
+      // After a write that failed, and of a consumer that was closed.
+      void second?.ack();
+      await consumer.close();
+      void third?.ack();
+      await expect(third?.ack()).rejects.toThrow();
+      const other = await log.consumer("mails");
+      const [late] = await take(other, 1);
+      await other.close();
+      void late?.ack();
+      await expect(late?.ack()).rejects.toMatchObject({ code: "SEQLOG_CLOSED" });
+      // Node tells of those that nobody heard between its turns.
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off("unhandledRejection", hear);
+    }
+    expect(unheard).toEqual([]);
+  }));

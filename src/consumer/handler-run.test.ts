@@ -453,6 +453,22 @@ describe("dead letters", () => {
     }));
 });
 
+test("what a handler returns may throw in its `then`, or where that is looked up, as if the handler had", () =>
+  simulate(1, async (log) => {
+    const retry = { ...noJitter, attempts: 1, backoffMs: 1 };
+    const cause = new Error("no promise");
+    const fail = (): never => {
+      throw cause;
+    };
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+    for (const result of [{ then: fail }, Object.defineProperty({}, "then", { get: fail })]) {
+      const consumer = await log.consumer("billing", { retry });
+      const error = await errorOf(consumer.run(() => result as never));
+      expect(error).toMatchObject({ code: "SEQLOG_HANDLER_FAILED", facts: { seq: 0, attempts: 1 }, cause });
+      await consumer.close();
+    }
+  }));
+
 test("handlers that return no promise do not starve what else the program does", async () => {
   const disk = new SimulatedDisk();
   const machine = disk.boot();

@@ -95,13 +95,15 @@ export class HandlerRun<Out> {
     const controller = (this.#spare ??= new AbortController());
     entry.controller = controller;
     let result: unknown;
+    let isAsync: boolean;
     try {
       result = this.#handler(delivery, controller.signal);
+      isAsync = isThenable(result);
     } catch (error) {
       this.#failed(entry, error);
       return;
     }
-    if (!isThenable(result)) {
+    if (!isAsync) {
       this.#succeeded(entry);
       return;
     }
@@ -113,7 +115,8 @@ export class HandlerRun<Out> {
       end();
       this.#host.wake();
     };
-    result.then(
+    // A promise is what it is; anything else with a `then` may throw in it, or call back twice.
+    Promise.resolve(result).then(
       () => ended(() => this.#succeeded(entry)),
       (error: unknown) => ended(() => this.#failed(entry, error)),
     );

@@ -36,6 +36,7 @@ import { InFlight } from "./in-flight.ts";
 import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
 import { PositionKeeper } from "./position-keeper.ts";
 import { Redelivery } from "./redelivery.ts";
+import { rejection } from "./rejection.ts";
 import { seekPlace } from "./seek-place.ts";
 import { Wake } from "./wake.ts";
 
@@ -335,8 +336,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   }
 
   ack(entry: Entry): Promise<void> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken);
-    if (entry.state === entryState.void || this.#isClosed) return Promise.reject(this.#closedError());
+    if (this.#broken !== undefined) return rejection(this.#broken);
+    if (entry.state === entryState.void || this.#isClosed) return rejection(this.#closedError());
     this.settle(entry);
     const { first } = this.#inFlight;
     // Behind a record that is not done, no checkpoint can hold it.

@@ -8,7 +8,7 @@ import type { Checkpoint } from "../log/consumer-contract.ts";
 import { closedError } from "../segment/read-range.ts";
 import { run } from "../storage/plan.ts";
 import { checkCheckpoint, checkedCheckpoint } from "./check-checkpoint.ts";
-import { refuseEmptyStore, refuseMirror } from "./checkpoint-elsewhere.ts";
+import { refuseEmptyStore, refuseMirror, refuseOtherStore } from "./checkpoint-elsewhere.ts";
 import { CheckpointFile, readCheckpoint } from "./checkpoint-file.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
 import type { ConsumedDirectory } from "./consumed-directory.ts";
@@ -93,10 +93,10 @@ export async function checkpointThatCounts(
     refuseMirror(location, name, stored);
     return stored?.checkpoint;
   }
-  const loaded = await store.load();
-  if (loaded !== undefined) return checkedCheckpoint(loaded);
-  refuseEmptyStore(location, name, stored);
-  return undefined;
+  const loaded = checkedCheckpoint(await store.load());
+  if (loaded === undefined) refuseEmptyStore(location, name, stored);
+  else refuseOtherStore(location, name, stored, loaded);
+  return loaded;
 }
 
 /** Where a consumer begins that has no checkpoint. */

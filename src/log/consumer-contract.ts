@@ -27,8 +27,8 @@ export interface Checkpoint {
  * the same transaction as what the handler does.
  */
 export interface CheckpointStore {
-  /** What was saved last; undefined when nothing was. Called when the consumer is opened, and now and then to learn what it holds. */
-  load(): Checkpoint | undefined | Promise<Checkpoint | undefined>;
+  /** What was saved last; undefined or null when nothing was. Called when the consumer is opened, and now and then to learn what it holds. */
+  load(): Checkpoint | null | undefined | Promise<Checkpoint | null | undefined>;
   /**
    * Saves a checkpoint durably. Left out when the handler saves `delivery.checkpoint` itself, in its
    * own transaction: then the consumer never saves, `run` works at concurrency 1 alone, and an `ack`
