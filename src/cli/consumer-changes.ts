@@ -1,6 +1,14 @@
 /** `seqlog consumers seek`, `reset` and `delete`. */
-import type { ConsumerInfo, ConsumerSeek, Log, Position } from "../index.ts";
+import {
+  type ConsumerInfo,
+  type ConsumerSeek,
+  type Log,
+  type Position,
+  type SeekOptions,
+  SeqlogError,
+} from "../index.ts";
 import type { CliContext } from "./cli-context.ts";
+import { inWordsOfTheCommand } from "./consumer-advice.ts";
 import { accountOf } from "./consumer-reports.ts";
 import { openForConsumers, requireConsumer } from "./consumers-log.ts";
 import { isStreamLocation } from "./log-argument.ts";
@@ -39,7 +47,7 @@ export async function seekConsumer(
         `${location}: the consumer ${name} has no position to move from: ${info.problem}; \`seqlog consumers reset\` gives it a new one`,
       );
     }
-    await move(log, info, name, options, context);
+    await move(log, location, info, name, options, context);
   } finally {
     await log.close();
   }
@@ -56,7 +64,7 @@ export async function resetConsumer(
   const log = await openForConsumers(location);
   try {
     const info = (await log.consumers()).find((consumer) => consumer.name === name);
-    await move(log, info, name, options, context);
+    await move(log, location, info, name, options, context);
   } finally {
     await log.close();
   }
@@ -64,18 +72,34 @@ export async function resetConsumer(
 
 async function move(
   log: Log,
+  location: string,
   info: ConsumerInfo | undefined,
   name: string,
   { to, force = false, dryRun = false, json = false }: MoveOptions,
   { stdout }: CliContext,
 ): Promise<void> {
-  const { before, after } = await log.seekConsumer(name, to, { dryRun, force });
+  const { before, after } = await sought(log, location, name, to, { dryRun, force });
   if (json) {
     stdout.line(JSON.stringify({ dryRun, name, before: before ?? null, after }));
     return;
   }
   stdout.line(printableLine(`${dryRun ? "would be done: " : ""}${inWords(name, info, after)}`));
   if (dryRun && info?.isActive === true) stdout.line("a process has it open now: end that first");
+}
+
+async function sought(
+  log: Log,
+  location: string,
+  name: string,
+  to: Position,
+  options: SeekOptions,
+): Promise<ConsumerSeek> {
+  try {
+    return await log.seekConsumer(name, to, options);
+  } catch (error) {
+    // What else may be wrong is about the place to go to.
+    throw SeqlogError.is(error, "SEQLOG_CHECKPOINT_ELSEWHERE") ? inWordsOfTheCommand(error, location, name) : error;
+  }
 }
 
 function inWords(name: string, info: ConsumerInfo | undefined, after: ConsumerSeek["after"]): string {

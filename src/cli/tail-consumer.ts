@@ -1,7 +1,8 @@
 /** `seqlog tail --consumer`: tails with a durable consumer, which goes on where it left off. */
-import { type Consumer, type Log, type Position, SeqlogError } from "../index.ts";
+import type { Consumer, Log, Position } from "../index.ts";
 import { withoutLogins } from "../jetstream/jetstream-location.ts";
 import type { CliContext } from "./cli-context.ts";
+import { inWordsOfTheCommand } from "./consumer-advice.ts";
 import { openForConsumers } from "./consumers-log.ts";
 import { onInterruption } from "./interruption.ts";
 import { printDeliveries } from "./print-deliveries.ts";
@@ -82,21 +83,4 @@ async function open(log: Log, location: string, name: string, from: Position | u
   } catch (error) {
     throw inWordsOfTheCommand(error, location, name);
   }
-}
-
-/** The library says which function says where to go on; at a shell it is a command. */
-function inWordsOfTheCommand(error: unknown, location: string, name: string): unknown {
-  const isMisplaced =
-    SeqlogError.is(error, "SEQLOG_CHECKPOINT_MISMATCH") ||
-    SeqlogError.is(error, "SEQLOG_TRIMMED") ||
-    SeqlogError.is(error, "SEQLOG_DAMAGED");
-  if (!isMisplaced) return error;
-  const { code, message, facts }: SeqlogError = error;
-  const what = message.replace(/ Nothing was changed\..*$|\. `log\.seekConsumer\(.*$/s, "");
-  return new SeqlogError(
-    code,
-    `${what.replace(/\.$/, "")}. \`seqlog consumers reset ${location} ${name} --to POSITION\` says where it is to go on`,
-    facts,
-    { cause: error },
-  );
 }

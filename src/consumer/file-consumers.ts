@@ -97,7 +97,7 @@ export class FileConsumers<Out> {
     if (checkpoint === undefined || problem !== undefined)
       return { ...rest, hasStore, nextSeq: undefined, lag: undefined, problem };
     const lag = checkpoint.nextSeq < view.firstSeq ? undefined : await view.lag(checkpoint.nextSeq);
-    const trimmed = lag === undefined ? `the records up to ${view.firstSeq} were removed` : undefined;
+    const trimmed = lag === undefined ? `the records before ${view.firstSeq} were removed` : undefined;
     return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem: trimmed };
   }
 

@@ -433,8 +433,8 @@ describe("dead letters", () => {
   test("when it cannot be written there, run rejects and the record is not acknowledged", () =>
     simulate(2, async (log, machine) => {
       const deadLetter = await FileLog.open("/dead", { machine });
-      await deadLetter.close();
       const consumer = await log.consumer("billing", { deadLetter, retry: { attempts: 1 } });
+      await deadLetter.close();
       const run = consumer.run(() => {
         throw new Error("bad");
       });
@@ -450,6 +450,21 @@ describe("dead letters", () => {
       const deadLetter = await FileLog.open("/dead", { machine, codec });
       expect(await errorOf(log.consumer("billing", { deadLetter }))).toBeInstanceOf(TypeError);
       await deadLetter.close();
+    }));
+
+  test("a dead-letter log that is closed, or open for reading alone, is found out when the consumer is opened", () =>
+    simulate(0, async (log, machine) => {
+      const dead = await FileLog.open("/dead", { machine, codec: text() });
+      const reader = await FileLog.open("/dead", { machine, codec: text(), readOnly: true });
+      const refused = { code: "SEQLOG_READ_ONLY", facts: { path: "/dead" } };
+      expect(await errorOf(log.consumer("billing", { deadLetter: reader }))).toMatchObject(refused);
+      await reader.close();
+      await dead.close();
+      const closed = { code: "SEQLOG_CLOSED", facts: { path: "/dead" } };
+      expect(await errorOf(log.consumer("billing", { deadLetter: dead }))).toMatchObject(closed);
+      // The name is free, and nothing was begun.
+      expect(await log.consumers()).toEqual([]);
+      await log.consumer("billing");
     }));
 });
 

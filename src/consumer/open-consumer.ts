@@ -31,6 +31,8 @@ export async function openConsumer<Out>(
   const lock = lockConsumer(machine, paths, log.lock);
   let file: CheckpointFile | undefined;
   try {
+    // One that cannot be written, or was closed, says so here, not at the first record that needs it.
+    await settings.deadLetter?.flush();
     const mark = new DurableMark(log);
     await view.refresh();
     const { stored, damage } = await storedIn(log, paths);

@@ -93,6 +93,7 @@ export class StreamConsumers<Out> {
   async #openOne(name: string, options: ConsumerOptions<Out>): Promise<LogConsumer<Out>> {
     const { view } = this.#log;
     const settings = checkedConsumerOptions(options, this.#log);
+    await settings.deadLetter?.flush();
     await this.#releasing.get(name);
     for (let tries = 1; ; tries++) {
       await view.refresh();
@@ -173,7 +174,7 @@ export class StreamConsumers<Out> {
       ...rest,
       nextSeq: asSeq(checkpoint.nextSeq),
       lag: isThere ? await view.lag(checkpoint.nextSeq) : undefined,
-      problem: isThere ? undefined : `the records up to ${view.firstSeq} were removed`,
+      problem: isThere ? undefined : `the records before ${view.firstSeq} were removed`,
     };
   }
 

@@ -97,7 +97,7 @@ describe("list and show", () => {
     expect(told.consumers.map(({ nextSeq }) => nextSeq)).toEqual([null, null, 0]);
     expect(told.consumers[0]?.problem).toMatch(/neither of its two slots/);
     expect(told.consumers[1]?.problem).toMatch(/it is of generation 0, this is generation 1: the log was reset/);
-    expect(told.consumers[2]?.problem).toBe(`the records up to ${firstSeq} were removed`);
+    expect(told.consumers[2]?.problem).toBe(`the records before ${firstSeq} were removed`);
     const { text } = await consumers("show", location, "old");
     expect(text).toMatch(/^name {5}old\nnext {5}-\nlag {6}-\nage {6}-\nopen {5}no\nproblem {2}it is of generation 0/);
   });
@@ -240,6 +240,8 @@ describe("of a consumer with a store of its own", () => {
       expect({ args, code, text }).toEqual({ args, code: 2, text: "" });
       expect(stderr).toMatch(/the checkpoint of the consumer "own" is in the store of its program/);
       expect(stderr).toMatch(/Open the consumer with that store: its seek\(position\) moves both/);
+      expect(stderr).toContain(`\`seqlog consumers delete ${location} own\` forgets the mirror`);
+      expect(stderr).not.toContain("log.");
     }
     expect(await json("show", location, "own")).toMatchObject({ nextSeq: 4 });
   });
