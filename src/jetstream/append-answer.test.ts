@@ -14,6 +14,11 @@ test.each<[unknown, AppendAnswer]>([
     { stream: "s", seq: 7, duplicate: true },
     { kind: "stored", seq: 7, duplicate: true },
   ],
+  [
+    { stream: "s", seq: 0, duplicate: true },
+    { kind: "unknown", reason: "a copy of it is on its way through the servers" },
+  ],
+  [{ stream: "s" }, { kind: "unknown", reason: "a copy of it is on its way through the servers" }],
   [error(400, 10_071, "wrong last sequence: 12"), { kind: "misplaced", last: 12 }],
   [error(400, 10_071, "wrong last sequence"), { kind: "misplaced", last: undefined }],
   [error(400, 10_070, "wrong last msg ID: 12"), { kind: "misplaced", last: undefined }],

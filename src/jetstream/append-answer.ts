@@ -29,7 +29,11 @@ export function answerOf(message: Pick<Msg, "data" | "json">): AppendAnswer {
   // The server found nobody to give the message to.
   if (message.data.length === 0) return { kind: "notNow", reason: "no server leads the stream now" };
   const { seq, duplicate = false, error } = message.json<Answer>();
-  if (error === undefined) return { kind: "stored", seq, duplicate };
+  if (error === undefined) {
+    if (Number.isSafeInteger(seq) && seq >= 1) return { kind: "stored", seq, duplicate };
+    // A server of 2.10 so answers a copy of a message that its replicas have not agreed on yet: `duplicate`, and no number.
+    return { kind: "unknown", reason: "a copy of it is on its way through the servers" };
+  }
   const { code, err_code: number, description: reason = `refused with ${code}` } = error;
   if (number === errorCode.wrongLastSequence) {
     const digits = /\d+/.exec(reason)?.[0];

@@ -421,15 +421,18 @@ async function findOrMake(
 async function keepCodec(
   connection: StreamConnection,
   view: StreamView,
-  { config }: StreamInfo,
+  { config, created }: StreamInfo,
   codec: string,
 ): Promise<void> {
   const { logId, generation } = view;
   const { description = "" } = streamSettings(config.name, config.num_replicas, { logId, generation, codec });
-  const info = await connection.ask("keep the codec", () =>
-    connection.manager.streams.update(config.name, { ...config, description }),
-  );
-  view.learn(info);
+  const info = await connection.ask("keep the codec", async () => {
+    // One that was made anew meanwhile is of a later generation, and must go on saying so.
+    const found = await infoOf(connection);
+    if (found?.created !== created) return found;
+    return await connection.manager.streams.update(config.name, { ...found.config, description });
+  });
+  if (info !== undefined) view.learn(info);
 }
 
 function checkCodec({ location, codec: kept }: StreamView, codec: AnyCodec | undefined): void {

@@ -43,7 +43,9 @@ export async function recreateStream(
     const made = await addStream(connection, "make the stream", settings);
     if (made === undefined || made.state.last_seq < lastSeq || lastId === undefined) return made;
     const wasBack = await connection.ask("reset", async () => {
+      const lookedAt = connection.clock.now();
       if (!(await isBack())) return false;
+      checkFresh(connection, lookedAt);
       await remove(connection, name);
       return true;
     });
@@ -67,11 +69,15 @@ async function removeOld(
     const lookedAt = clock.now();
     const found = await infoOf(connection, name);
     if (found === undefined || !isOld(found)) return found;
-    // The process may have been stopped in between.
-    if (clock.now() - lookedAt > freshMs) throw new Error("the servers' answer is too old to act upon");
+    checkFresh(connection, lookedAt);
     await remove(connection, name);
     return undefined;
   });
+}
+
+/** The process may have been stopped since it looked. @throws {Error} so that it looks again */
+function checkFresh({ clock }: Connection, lookedAt: number): void {
+  if (clock.now() - lookedAt > freshMs) throw new Error("the servers' answer is too old to act upon");
 }
 
 async function infoOf({ manager }: Connection, name: string): Promise<StreamInfo | undefined> {

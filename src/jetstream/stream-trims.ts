@@ -11,12 +11,15 @@
 import { SeqlogError } from "../errors.ts";
 import type { TrimOptions, TrimResult } from "../log/log.ts";
 import type { HeldBack, Protector, Retention, RetentionStats } from "../log/retention.ts";
-import { closedError } from "../segment/read-range.ts";
+import { closedError, resetError } from "../segment/read-range.ts";
 import { recordSizes } from "./record-sizes.ts";
-import type { StreamView } from "./stream-view.ts";
+import { type StreamView, infoOf } from "./stream-view.ts";
 
 /** Of a limit: looked again after so much. */
 const piece = 1 / 16;
+
+/** What a stream was longer ago than this is no reason to remove anything. */
+const freshMs = 2000;
 
 /** How often it is found out anew what may go, when others remove records at the same time. */
 const mostTries = 10;
@@ -87,12 +90,13 @@ export class StreamTrims {
   async #removeDue(): Promise<void> {
     const view = this.#view;
     await view.refresh();
+    const { incarnation } = view;
     const by = await this.#protector();
     // What it needs is not gone through again and again.
     const most = Math.min(by?.nextSeq ?? Infinity, view.nextSeq);
     if (most <= view.firstSeq) return;
     const seq = await this.#dueSeq(most);
-    if (seq > view.firstSeq) await this.#purge(seq);
+    if (seq > view.firstSeq) await this.#purge(seq, incarnation);
   }
 
   /** @throws as `Log.trim` */
@@ -105,10 +109,11 @@ export class StreamTrims {
     return await this.alone(async () => {
       const view = this.#view;
       await view.refresh();
+      const { incarnation } = view;
       const wanted = before === undefined ? await this.#dueSeq(Infinity) : await view.resolve(before, "before");
       const end = Math.min(wanted, view.nextSeq);
       const { seq, heldBack } = force ? { seq: end, heldBack: nothing } : await this.#heldBack(end);
-      const removed = seq > view.firstSeq ? await this.#purge(seq) : 0;
+      const removed = seq > view.firstSeq ? await this.#purge(seq, incarnation) : 0;
       return heldBack.records === 0 ? { removed } : { removed, heldBack };
     });
   }
@@ -190,12 +195,26 @@ export class StreamTrims {
     return { seq: by.nextSeq, heldBack: { records: held, bytes: estimate, by } };
   }
 
-  async #purge(seq: number): Promise<number> {
-    const { manager, location } = this.#view.connection;
-    const { purged } = await this.#view.connection.ask("trim", () =>
-      manager.streams.purge(location.stream, { seq: seq + 1 }),
-    );
-    await this.#view.refresh();
+  /**
+   * The server removes by name and number alone: whether it is the stream still that was decided on is
+   * looked at right before, each time that it is asked.
+   * @throws SEQLOG_RESET when it is another one by now
+   */
+  async #purge(seq: number, incarnation: number): Promise<number> {
+    const view = this.#view;
+    const { connection } = view;
+    const { manager, location, clock } = connection;
+    const purged = await connection.ask("trim", async () => {
+      const lookedAt = clock.now();
+      const info = await infoOf(connection);
+      if (info !== undefined) view.learn(info);
+      if (info === undefined || view.incarnation !== incarnation) return undefined;
+      // The process may have been stopped in between.
+      if (clock.now() - lookedAt > freshMs) throw new Error("the servers' answer is too old to act upon");
+      return (await manager.streams.purge(location.stream, { seq: seq + 1 })).purged;
+    });
+    await view.refresh();
+    if (purged === undefined) throw resetError(view.location, view.generation);
     return purged;
   }
 }
