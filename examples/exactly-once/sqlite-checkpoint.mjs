@@ -7,8 +7,13 @@
 export function sqliteCheckpoint(db, name) {
   db.exec("CREATE TABLE IF NOT EXISTS seqlog_checkpoint (name TEXT PRIMARY KEY, checkpoint TEXT NOT NULL)");
   const select = db.prepare("SELECT checkpoint FROM seqlog_checkpoint WHERE name = ?");
+  // A handler that outlives its consumer must not do again what another one has done, nor put the place back.
   const upsert = db.prepare(
-    "INSERT INTO seqlog_checkpoint VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint",
+    `INSERT INTO seqlog_checkpoint VALUES (?, ?)
+     ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint
+     WHERE json_extract(checkpoint, '$.logId') = json_extract(excluded.checkpoint, '$.logId')
+       AND json_extract(checkpoint, '$.generation') = json_extract(excluded.checkpoint, '$.generation')
+       AND json_extract(checkpoint, '$.nextSeq') < json_extract(excluded.checkpoint, '$.nextSeq')`,
   );
   return {
     /** Called by seqlog: where the consumer goes on. */
@@ -17,9 +22,15 @@ export function sqliteCheckpoint(db, name) {
       return row === undefined ? undefined : JSON.parse(row.checkpoint);
     },
 
-    /** Called by the handler with `delivery.checkpoint`, inside its transaction. (A method `save` would be called by seqlog, outside.) */
+    /**
+     * Called by the handler with `delivery.checkpoint`, inside its transaction, which must roll back when
+     * this throws: then the record was done elsewhere. (A method `save` would be called by seqlog, outside.)
+     */
     saveInTransaction(checkpoint) {
-      upsert.run(name, JSON.stringify(checkpoint));
+      const { changes } = upsert.run(name, JSON.stringify(checkpoint));
+      if (changes === 1) return;
+      const stored = select.get(name)?.checkpoint;
+      throw new Error(`the consumer ${name} is not before seq ${checkpoint.nextSeq} in the database: ${stored}`);
     },
   };
 }

@@ -66,6 +66,16 @@ export function foreignness(
   return `it is of generation ${checkpoint.generation}, this is generation ${log.generation}: the log was reset`;
 }
 
+/** Why a consumer cannot go on at a seq of this log and generation; undefined when it can. */
+export async function misplacement(view: ConsumedView, nextSeq: number): Promise<string | undefined> {
+  // The consumer may have gone on since the view was brought up to date.
+  if (nextSeq > view.nextSeq) await view.refresh();
+  if (nextSeq > view.nextSeq) {
+    return `its next record is ${nextSeq}, but the log ends before ${view.nextSeq}: it was put back from an older copy, or its writer crashed and has not opened it again`;
+  }
+  return nextSeq < view.firstSeq ? `the records before ${view.firstSeq} were removed` : undefined;
+}
+
 function factsOf({ logId, generation, nextSeq, lastId }: Checkpoint): CheckpointFacts {
   return { logId, generation, nextSeq: asSeq(nextSeq), lastId };
 }

@@ -416,14 +416,27 @@ describe("a filter", () => {
       expect(seen(await take(again, 1))).toEqual([["3", 1]]);
     }));
 
-  test("that throws ends the loop", () =>
-    simulate(1, async (log) => {
-      const consumer = await log.consumer("broken", {
-        filter: () => {
-          throw new Error("no filter");
-        },
-      });
-      expect(await errorOf(take(consumer, 1))).toMatchObject({ message: "no filter" });
+  test("that throws ends each loop and run, naming the record, until the consumer seeks past it", () =>
+    simulate(4, async (log) => {
+      const cause = new Error("no filter");
+      const filter = ({ data }: { data: string }): boolean => {
+        if (data === "1") throw cause;
+        return true;
+      };
+      const consumer = await log.consumer("broken", { filter });
+      const [first] = await take(consumer, 1);
+      await first?.ack();
+      for (const use of [() => take(consumer, 1), () => consumer.run(() => undefined)]) {
+        const error = await errorOf(use());
+        const facts = { consumer: "broken", seq: 1, attempts: 1 };
+        expect(error).toMatchObject({ code: "SEQLOG_HANDLER_FAILED", facts, cause });
+        expect((error as Error).message).toMatch(
+          /the filter of .*"broken" failed with record 1: no filter.*past the record, to 2$/,
+        );
+      }
+      expect(consumer.nextSeq).toBe(1);
+      await consumer.seek(2);
+      expect(seen(await take(consumer, 1))).toEqual([["2", 1]]);
     }));
 });
 

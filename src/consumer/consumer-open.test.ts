@@ -210,7 +210,20 @@ describe("a checkpoint that does not fit", () => {
         code: "SEQLOG_CHECKPOINT_MISMATCH",
         facts: { checkpoint: { nextSeq: 4 }, log: { nextSeq: 3 } },
       });
+      // Beside its writer the end is not known for sure: the consumer waits, and says why.
+      const reader = await FileLog.open("/copy", { machine: disk.boot(), codec: text(), readOnly: true });
+      const waiting = await reader.consumer("billing");
+      const problem = expect.stringMatching(
+        /its next record is 4, but the log ends before 3: .* older copy/,
+      ) as unknown;
+      const told = { nextSeq: 4, lag: undefined, problem };
+      expect(await waiting.info()).toMatchObject(told);
+      expect(await copy.consumers()).toMatchObject([{ name: "billing", isActive: true, ...told }]);
+      await waiting.close();
+      expect(await reader.consumers()).toMatchObject([told]);
+      await reader.close();
       const { id } = await copy.append("another 3");
+      expect(await copy.consumers()).toMatchObject([{ nextSeq: 4, lag: { records: 0 }, problem: undefined }]);
       const error = await errorOf(copy.consumer("billing"));
       expect(error).toMatchObject({ code: "SEQLOG_CHECKPOINT_MISMATCH", facts: { log: { lastId: id } } });
       expect((error as Error).message).toContain(id);

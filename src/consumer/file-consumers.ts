@@ -10,7 +10,7 @@ import { closedError } from "../segment/read-range.ts";
 import { run } from "../storage/plan.ts";
 import { readCheckpoint, replaceCheckpoint } from "./checkpoint-file.ts";
 import { refuseMirror } from "./checkpoint-elsewhere.ts";
-import { foreignness } from "./check-checkpoint.ts";
+import { foreignness, misplacement } from "./check-checkpoint.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
 import { type ConsumedDirectory, DirectoryConsumedView } from "./consumed-directory.ts";
 import { checkpointOf } from "./consumed-log.ts";
@@ -96,9 +96,9 @@ export class FileConsumers<Out> {
     if (checkpoint !== undefined) problem = foreignness(checkpoint, view);
     if (checkpoint === undefined || problem !== undefined)
       return { ...rest, hasStore, nextSeq: undefined, lag: undefined, problem };
-    const lag = checkpoint.nextSeq < view.firstSeq ? undefined : await view.lag(checkpoint.nextSeq);
-    const trimmed = lag === undefined ? `the records before ${view.firstSeq} were removed` : undefined;
-    return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem: trimmed };
+    problem = await misplacement(view, checkpoint.nextSeq);
+    const lag = problem === undefined ? await view.lag(checkpoint.nextSeq) : undefined;
+    return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem };
   }
 
   /** @throws as `Log.seekConsumer` */

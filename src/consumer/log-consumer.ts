@@ -25,12 +25,13 @@ import type {
 import { type Seq, asSeq } from "../numbers.ts";
 import { LogRecord, type Run } from "../segment/log-record.ts";
 import type { Position } from "../segment/positions.ts";
-import { checkCheckpoint } from "./check-checkpoint.ts";
+import { checkCheckpoint, misplacement } from "./check-checkpoint.ts";
 import { type CheckpointPlace, type ConsumedLog, type Mark, checkpointOf } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
 import { type DeadLetter, deadLetterOf } from "./dead-letter.ts";
 import { Entry, type Source, alone, entryState, idBeforeIndex } from "./entry.ts";
 import { Feed, type Place } from "./feed.ts";
+import { filterFailed } from "./filter-failed.ts";
 import { HandlerRun } from "./handler-run.ts";
 import { InFlight } from "./in-flight.ts";
 import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
@@ -289,7 +290,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
         feed.take();
         return this.#handNew(new Entry(source, index));
       }
-      const isWanted = filter(new LogRecord(source.run, index, this.#log.decode));
+      const isWanted = this.#isWanted(filter, new LogRecord(source.run, index, this.#log.decode));
       feed.take();
       if (isWanted) return this.#handNew(new Entry(alone(source, index), 0));
     }
@@ -300,6 +301,14 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     }
     this.#load(feed);
     return undefined;
+  }
+
+  #isWanted(filter: (record: LogRecord<Out>) => boolean, record: LogRecord<Out>): boolean {
+    try {
+      return filter(record);
+    } catch (error) {
+      throw filterFailed(this.location, this.name, record.seq, error);
+    }
   }
 
   #handNew(entry: Entry): LogDelivery<Out> {
@@ -431,8 +440,10 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const { view } = this.#log;
     await view.refresh();
     const isSame = generation === view.generation;
-    const lag = isSame && nextSeq >= view.firstSeq ? await view.lag(nextSeq) : undefined;
-    const problem = isSame ? undefined : `it is of generation ${generation}, the log is generation ${view.generation}`;
+    const problem = isSame
+      ? await misplacement(view, nextSeq)
+      : `it is of generation ${generation}, the log is generation ${view.generation}`;
+    const lag = problem === undefined ? await view.lag(nextSeq) : undefined;
     const hasStore = this.#settings.store !== undefined;
     return { name, nextSeq, lag, isActive: !this.#isClosing, hasStore, inFlight, redeliveries, problem };
   }

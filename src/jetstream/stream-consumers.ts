@@ -9,7 +9,7 @@
  * Invariant: of two that hold a name the later one is right. Each checkpoint is kept only if nobody
  * else has kept one since, so the earlier holder is told (SEQLOG_LOCKED) at its next checkpoint.
  */
-import { checkCheckpoint, foreignness } from "../consumer/check-checkpoint.ts";
+import { checkCheckpoint, foreignness, misplacement } from "../consumer/check-checkpoint.ts";
 import { refuseMirror } from "../consumer/checkpoint-elsewhere.ts";
 import type { CheckpointPlace, ConsumedLog, Mark } from "../consumer/consumed-log.ts";
 import { checkpointOf } from "../consumer/consumed-log.ts";
@@ -167,15 +167,11 @@ export class StreamConsumers<Out> {
   ): Promise<ConsumerInfo> {
     const { view } = this.#log;
     const rest = { name, isActive: holder !== null, hasStore, inFlight: undefined, redeliveries: undefined };
-    const problem = foreignness(checkpoint, view);
-    if (problem !== undefined) return { ...rest, nextSeq: undefined, lag: undefined, problem };
-    const isThere = checkpoint.nextSeq >= view.firstSeq;
-    return {
-      ...rest,
-      nextSeq: asSeq(checkpoint.nextSeq),
-      lag: isThere ? await view.lag(checkpoint.nextSeq) : undefined,
-      problem: isThere ? undefined : `the records before ${view.firstSeq} were removed`,
-    };
+    const foreign = foreignness(checkpoint, view);
+    if (foreign !== undefined) return { ...rest, nextSeq: undefined, lag: undefined, problem: foreign };
+    const problem = await misplacement(view, checkpoint.nextSeq);
+    const lag = problem === undefined ? await view.lag(checkpoint.nextSeq) : undefined;
+    return { ...rest, nextSeq: asSeq(checkpoint.nextSeq), lag, problem };
   }
 
   /** The one that is furthest behind in this log; undefined when none needs anything of it. One that cannot be read needs all. */

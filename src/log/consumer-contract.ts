@@ -80,7 +80,7 @@ export interface ConsumerOptions<Out = Uint8Array> {
    * that does not fit ends the loop or run with a RangeError that says which `maxRecordBytes` is enough.
    */
   readonly deadLetter?: DeadLetterLog;
-  /** Records for which it returns false are not delivered and count as acknowledged. */
+  /** Records for which it returns false are not delivered and count as acknowledged. One that throws ends the loop or run: SEQLOG_HANDLER_FAILED. */
   filter?(record: LogRecord<Out>): boolean;
   /** When the checkpoint is written. Default `"every"`. */
   readonly checkpoint?: CheckpointPolicy;

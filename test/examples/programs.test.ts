@@ -52,6 +52,31 @@ function examplesWith(driver: string): string {
   return examples;
 }
 
+/** Commits an effect with each of these checkpoints: 9 comes before 10 as a number alone. */
+const lateHandlers = `
+  import { sqliteCheckpoint } from "./exactly-once/sqlite-checkpoint.mjs";
+  import { openDatabase, transaction } from "./sqlite/database.mjs";
+  const db = openDatabase(process.argv[1]);
+  db.exec("CREATE TABLE effect (seq INTEGER)");
+  const insert = db.prepare("INSERT INTO effect VALUES (?)");
+  const store = sqliteCheckpoint(db, "x");
+  const at = (nextSeq, logId = "a", generation = 0) => ({ logId, generation, nextSeq, lastId: null });
+  const refused = [at(9), at(10), at(10), at(9), at(11, "b"), at(11, "a", 1), at(100)].map((checkpoint) => {
+    try {
+      transaction(db, () => {
+        insert.run(checkpoint.nextSeq);
+        store.saveInTransaction(checkpoint);
+      });
+      return false;
+    } catch (error) {
+      return /is not before seq/.test(error.message);
+    }
+  });
+  const effects = db.prepare("SELECT seq FROM effect ORDER BY rowid").all().map(({ seq }) => seq);
+  console.log(JSON.stringify({ refused, stored: store.load(), effects }));
+  db.close();
+`;
+
 describe.each(drivers)("SQLite by %s", (driver) => {
   test("outbox: each order has its event", () => {
     expect(run("outbox", examplesWith(driver)).slice(-2)).toEqual(["relayed 4 events", "10 orders, 10 events"]);
@@ -66,6 +91,17 @@ describe.each(drivers)("SQLite by %s", (driver) => {
     ];
     expect(run("exactly-once", examplesWith(driver)).slice(-3)).toEqual(balances(1));
     expect(run("exactly-once", examplesWith(driver)).slice(-3)).toEqual(balances(2));
+  });
+
+  test("exactly-once: a handler that comes late changes nothing", () => {
+    const args = ["--input-type=module", "--eval", lateHandlers, join(scratch, `late-${driver.replace(":", "-")}.db`)];
+    const output = execFileSync(process.execPath, args, { cwd: examplesWith(driver), encoding: "utf8" });
+    expect(JSON.parse(output)).toEqual({
+      refused: [false, false, true, true, true, true, false],
+      stored: { logId: "a", generation: 0, nextSeq: 100, lastId: null },
+      // Each at the seq that it says, and none of a handler whose checkpoint was refused.
+      effects: [9, 10, 100],
+    });
   });
 });
 
