@@ -96,9 +96,21 @@ export class FileConsumers<Out> {
     if (checkpoint !== undefined) problem = foreignness(checkpoint, view);
     if (checkpoint === undefined || problem !== undefined)
       return { ...rest, hasStore, nextSeq: undefined, lag: undefined, problem };
-    problem = await misplacement(view, checkpoint.nextSeq);
+    problem = (await this.#isEndKnown(checkpoint.nextSeq)) ? await misplacement(view, checkpoint.nextSeq) : undefined;
     const lag = problem === undefined ? await view.lag(checkpoint.nextSeq) : undefined;
     return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem };
+  }
+
+  /** Others may see a record that this writer has not heard of yet; after a write that failed it does not learn of it. */
+  async #isEndKnown(nextSeq: number): Promise<boolean> {
+    const { view, flush } = this.#log;
+    if (nextSeq <= view.nextSeq || flush === undefined) return true;
+    try {
+      await flush();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** @throws as `Log.seekConsumer` */
