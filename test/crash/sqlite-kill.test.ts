@@ -52,7 +52,8 @@ async function mirroredSeq(path: string): Promise<number> {
   const log = await FileLog.open(path, { readOnly: true });
   const [info] = await log.consumers();
   await log.close();
-  expect(info?.problem).toBeUndefined();
+  // A writer that was killed may have made records durable that a reader does not see yet.
+  expect(info?.problem ?? "").toMatch(/^$|its writer crashed and has not opened it again$/);
   return info?.nextSeq ?? 0;
 }
 
