@@ -70,7 +70,8 @@ async function checkpointIn(path: string): Promise<number> {
   const [info] = await log.consumers();
   await log.close();
   if (info === undefined) return 0;
-  expect(info.problem).toBeUndefined();
+  // A writer that was killed may have made records durable that a reader does not see yet.
+  expect(info.problem ?? "").toMatch(/^$|its writer crashed and has not opened it again$/);
   return info.nextSeq as number;
 }
 
