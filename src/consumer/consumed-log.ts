@@ -39,8 +39,8 @@ export interface ConsumedLog<Out> {
 
 /** How far a log is durable: no checkpoint may pass that. */
 export interface Mark {
-  /** Resolves when the records before `seq` are durable. @throws SEQLOG_CLOSED when `stop` ends the wait */
-  reach(seq: number): Promise<void>;
+  /** Resolves when the records before `seq` are durable. @throws SEQLOG_CLOSED when `stop`, or the signal, ends the wait */
+  reach(seq: number, signal?: AbortSignal): Promise<void>;
   /** How far the log is durable now. */
   end(): Promise<number>;
   /** Whether all that can be read is durable, without waiting for anything. */

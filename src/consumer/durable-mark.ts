@@ -27,9 +27,9 @@ export class DurableMark implements Mark {
   /**
    * Resolves when the records before `seq` are durable: in the writer's process it makes them so, in
    * another it waits for the writer.
-   * @throws SEQLOG_CLOSED when `stop` ends the wait
+   * @throws SEQLOG_CLOSED when `stop`, or the signal, ends the wait
    */
-  async reach(seq: number): Promise<void> {
+  async reach(seq: number, signal?: AbortSignal): Promise<void> {
     const { directory: view, flush } = this.#log;
     while (!this.#isDurable(seq)) {
       if (flush !== undefined) {
@@ -41,8 +41,8 @@ export class DurableMark implements Mark {
       }
       await view.refresh();
       if (this.#isDurable(seq) || seq <= (await this.#firmEnd())) return;
-      if (this.#isStopped || view.isClosed) throw closedError(view.location);
-      await this.#pause();
+      if (this.#isStopped || view.isClosed || signal?.aborted === true) throw closedError(view.location);
+      await this.#pause(signal);
     }
   }
 
@@ -93,15 +93,17 @@ export class DurableMark implements Mark {
     }
   }
 
-  #pause(): Promise<void> {
+  #pause(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const go = (): void => {
         cancel();
         this.#waiting.delete(go);
+        signal?.removeEventListener("abort", go);
         resolve();
       };
       const cancel = this.#log.machine.clock.after(pollMs, go, { keepAlive: true });
       this.#waiting.add(go);
+      signal?.addEventListener("abort", go, { once: true });
     });
   }
 }

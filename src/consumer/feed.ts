@@ -23,7 +23,7 @@ export interface Place {
 export class Feed {
   readonly #view: ConsumedView;
   readonly #start: Place;
-  readonly #ready: (run: Run) => Promise<void>;
+  readonly #ready: (run: Run, stop: AbortSignal) => Promise<void>;
   readonly #stop = new AbortController();
   #runs: AsyncGenerator<Run> | undefined;
   #source: Source | undefined;
@@ -31,8 +31,8 @@ export class Feed {
   #left = 0;
   #loading: Promise<boolean> | undefined;
 
-  /** @param ready awaited before the records of a run are handed out */
-  constructor(view: ConsumedView, start: Place, ready: (run: Run) => Promise<void>) {
+  /** @param ready awaited before the records of a run are handed out; it waits for nothing more when the feed is stopped */
+  constructor(view: ConsumedView, start: Place, ready: (run: Run, stop: AbortSignal) => Promise<void>) {
     this.#view = view;
     this.#start = start;
     this.#ready = ready;
@@ -98,7 +98,7 @@ export class Feed {
       // The log may have been reset between looking at its generation and reading.
       const { generation } = this.#start;
       if (this.#view.generation !== generation) throw resetError(this.#view.location, this.#view.generation);
-      await this.#ready(run);
+      await this.#ready(run, this.#stop.signal);
       const before = this.#source?.run;
       const beforeId = before === undefined ? this.#start.beforeId : idAt(before, before.starts.length - 1);
       this.#source = { run, beforeId };

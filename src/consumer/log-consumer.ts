@@ -387,11 +387,11 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   }
 
   #feedFrom(place: Place): Feed {
-    return new Feed(this.#log.view, place, (run) => this.#admit(run));
+    return new Feed(this.#log.view, place, (run, stop) => this.#admit(run, stop));
   }
 
   /** Before records of a run are delivered. */
-  async #admit(run: Run): Promise<void> {
+  async #admit(run: Run, stop: AbortSignal): Promise<void> {
     if (this.#unchecked !== undefined) {
       const isStored = this.#settings.store !== undefined;
       await checkCheckpoint(this.#log.view, this.name, this.#unchecked, false, isStored);
@@ -399,7 +399,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     }
     const { store } = this.#settings;
     // Their own transaction takes the checkpoint past a record as soon as they have it.
-    if (store !== undefined && store.save === undefined) await this.#mark.reach(run.firstSeq + run.starts.length);
+    if (store !== undefined && store.save === undefined) await this.#mark.reach(run.firstSeq + run.starts.length, stop);
   }
 
   #checkpoint(): Checkpoint {
@@ -432,6 +432,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     this.#keeper.advance(1);
     this.wake();
     await old.stop();
+    this.#keeper.moved();
     await this.#keeper.flush();
   }
 

@@ -42,6 +42,8 @@ export class PositionKeeper {
   /** The mirror is written by both savers, and takes one write at a time. */
   #mirrorWrites: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  /** While the mark is waited for. */
+  #reaching: AbortController | undefined;
 
   constructor(
     host: KeeperHost,
@@ -91,6 +93,11 @@ export class PositionKeeper {
     return this.#saver.saved();
   }
 
+  /** The position is another one: a wait for the mark to reach the one before is over. */
+  moved(): void {
+    this.#reaching?.abort();
+  }
+
   /** Keeps the position as it is now, durably. */
   async flush(): Promise<void> {
     await this.#saver.flush();
@@ -134,17 +141,43 @@ export class PositionKeeper {
   }
 
   async #write(): Promise<void> {
-    const checkpoint = this.#host.position();
-    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
+    const checkpoint = await this.#durablePosition();
     if (this.#store === undefined) return await this.#file.write(checkpoint);
     // A crash between the two leaves the mirror behind, never ahead.
+    if (this.#held !== undefined && isBehind(checkpoint, this.#held)) this.#held = checkpoint;
     if (isBehind(checkpoint, this.#mirrored)) {
       this.#held = checkpoint;
       await this.#mirrorNow(checkpoint);
+      this.#throwIfStopped();
     }
     await this.#store.save?.(checkpoint);
     this.#held = checkpoint;
     this.#mirror?.advance(1);
+  }
+
+  /** The position, once all before it is durable. */
+  async #durablePosition(): Promise<Checkpoint> {
+    for (;;) {
+      const checkpoint = this.#host.position();
+      if (checkpoint.generation !== this.#log.view.generation) return checkpoint;
+      const reaching = new AbortController();
+      this.#reaching = reaching;
+      try {
+        await this.#mark.reach(checkpoint.nextSeq, reaching.signal);
+      } catch (error) {
+        if (!reaching.signal.aborted || this.#isStopped) throw error;
+        continue;
+      } finally {
+        if (this.#reaching === reaching) this.#reaching = undefined;
+      }
+      this.#throwIfStopped();
+      return checkpoint;
+    }
+  }
+
+  /** Where the name may be another's by now. */
+  #throwIfStopped(): void {
+    if (this.#isStopped) throw closedError(this.#log.view.location);
   }
 
   async #writeMirror(): Promise<void> {
@@ -161,8 +194,7 @@ export class PositionKeeper {
   #mirrorNow(checkpoint: Checkpoint): Promise<void> {
     this.#mirrored = checkpoint;
     const written = this.#mirrorWrites.then(() => {
-      // The name may be another's by now.
-      if (this.#isStopped) throw closedError(this.#log.view.location);
+      this.#throwIfStopped();
       return this.#file.write(checkpoint);
     });
     this.#mirrorWrites = written.catch(() => undefined);

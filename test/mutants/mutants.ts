@@ -548,7 +548,7 @@ function mutantsOfConsumers(): Mutant[] {
       edits: [
         {
           file: positionKeeper,
-          find: `    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);`,
+          find: `        await this.#mark.reach(checkpoint.nextSeq, reaching.signal);`,
           replace: ``,
         },
       ],
