@@ -121,28 +121,6 @@ describe("beside a writer in another process", () => {
     expect(reading.keepsAlive).toBe(false);
   });
 
-  test("a seek to what is durable does not wait for what was acknowledged past the mark", async () => {
-    const disk = new SimulatedDisk();
-    const writing = disk.boot();
-    const reading = disk.boot();
-    await must(reading, async () => {
-      const writer = await openText(writing, { durability: "os" });
-      await writer.appendBatch(numbers(0, 4));
-      const log = await openText(reading, { readOnly: true });
-      const consumer = await log.consumer("billing");
-      const [first] = await take(consumer, 1);
-      const acknowledged = errorOf(first?.ack() as Promise<void>);
-      await pause(reading, 100);
-      await consumer.seek("start");
-      expect(consumer.nextSeq).toBe(0);
-      await Promise.race([acknowledged, pause(reading, 100)]);
-      expect(seen(await take(consumer, 1))).toEqual([["0", 1]]);
-      await log.close();
-      await writer.close();
-    });
-    expect(reading.openFiles).toBe(0);
-  });
-
   test("a checkpoint that could not be checked at open is, when the log gets there: another history is an error", async () => {
     const disk = new SimulatedDisk();
     const writing = disk.boot();

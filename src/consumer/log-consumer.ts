@@ -432,7 +432,6 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     this.#keeper.advance(1);
     this.wake();
     await old.stop();
-    this.#keeper.moved();
     await this.#keeper.flush();
   }
 

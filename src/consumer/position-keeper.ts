@@ -42,8 +42,6 @@ export class PositionKeeper {
   /** The mirror is written by both savers, and takes one write at a time. */
   #mirrorWrites: Promise<unknown> = Promise.resolve();
   #isStopped = false;
-  /** While the mark is waited for. */
-  #reaching: AbortController | undefined;
 
   constructor(
     host: KeeperHost,
@@ -91,11 +89,6 @@ export class PositionKeeper {
   /** Resolves when what was acknowledged is as durable as the policy wants it. */
   saved(): Promise<void> {
     return this.#saver.saved();
-  }
-
-  /** The position is another one: a wait for the mark to reach the one before is over. */
-  moved(): void {
-    this.#reaching?.abort();
   }
 
   /** Keeps the position as it is now, durably. */
@@ -157,22 +150,10 @@ export class PositionKeeper {
 
   /** The position, once all before it is durable. */
   async #durablePosition(): Promise<Checkpoint> {
-    for (;;) {
-      const checkpoint = this.#host.position();
-      if (checkpoint.generation !== this.#log.view.generation) return checkpoint;
-      const reaching = new AbortController();
-      this.#reaching = reaching;
-      try {
-        await this.#mark.reach(checkpoint.nextSeq, reaching.signal);
-      } catch (error) {
-        if (!reaching.signal.aborted || this.#isStopped) throw error;
-        continue;
-      } finally {
-        if (this.#reaching === reaching) this.#reaching = undefined;
-      }
-      this.#throwIfStopped();
-      return checkpoint;
-    }
+    const checkpoint = this.#host.position();
+    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
+    this.#throwIfStopped();
+    return checkpoint;
   }
 
   /** Where the name may be another's by now. */

@@ -548,7 +548,7 @@ function mutantsOfConsumers(): Mutant[] {
       edits: [
         {
           file: positionKeeper,
-          find: `        await this.#mark.reach(checkpoint.nextSeq, reaching.signal);`,
+          find: `    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);`,
           replace: ``,
         },
       ],
