@@ -288,6 +288,35 @@ describe("the mirror of a store", () => {
       ]);
     }));
 
+  test("is not ahead of a store that is going back, however long that takes", () =>
+    simulate(6, async (log, machine) => {
+      let answer: (() => void) | undefined;
+      let isSlow = false;
+      let held: Checkpoint | undefined;
+      const store: CheckpointStore = {
+        load: () => held,
+        save: async (checkpoint) => {
+          if (isSlow) await new Promise<void>((resolve) => (answer = resolve));
+          held = checkpoint;
+        },
+      };
+      const consumer = await log.consumer("billing", { store });
+      const mirrored = (): number | undefined =>
+        runSync(readCheckpoint(machine.storage, consumerPaths(directory, "billing")))?.checkpoint.nextSeq;
+      await consumer.seek(2);
+      for (const delivery of await take(consumer, 3)) await delivery.ack();
+      expect({ held: held?.nextSeq, mirrored: mirrored() }).toEqual({ held: 5, mirrored: 2 });
+      isSlow = true;
+      const sought = consumer.seek(3);
+      await pause(machine, 3000);
+      expect(answer).toBeDefined();
+      expect(mirrored()).toBe(3);
+      isSlow = false;
+      answer?.();
+      await sought;
+      expect(held?.nextSeq).toBe(3);
+    }));
+
   test("is not written any more once the log was closed, whatever the store says later", async () => {
     const disk = new SimulatedDisk();
     const machine = disk.boot();

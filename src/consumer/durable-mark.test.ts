@@ -27,6 +27,29 @@ describe("in the writer's process", () => {
       });
     },
   );
+
+  test("nothing is saved when the log was closed while a flush was under way", async () => {
+    const disk = new SimulatedDisk();
+    const machine = disk.boot();
+    const saved: number[] = [];
+    await must(machine, async () => {
+      const log = await openText(machine, { durability: "os" });
+      await log.appendBatch(numbers(0, 4));
+      const save = ({ nextSeq }: { nextSeq: number }): void => void saved.push(nextSeq);
+      const stored = await log.consumer("stored", { store: { load: () => undefined, save } });
+      const plain = await log.consumer("plain");
+      const deliveries = [...(await take(stored, 1)), ...(await take(plain, 1))];
+      const before = saved.length;
+      const errors = deliveries.map((delivery) => errorOf(delivery.ack()));
+      // The writes begin at the end of the turn.
+      await Promise.resolve();
+      log.closeSync();
+      expect(await Promise.all(errors)).toMatchObject([{ code: "SEQLOG_CLOSED" }, { code: "SEQLOG_CLOSED" }]);
+      await pause(machine, 100);
+      expect(saved.slice(before)).toEqual([]);
+    });
+    expect(machine.openFiles).toBe(0);
+  });
 });
 
 describe("beside a writer in another process", () => {
