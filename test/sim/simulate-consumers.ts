@@ -156,7 +156,9 @@ class ConsumerHistory {
   async #work(writer: Process): Promise<void> {
     const { log, machine } = writer;
     const inFlight: Promise<void>[] = [];
-    for (let steps = this.#world.random.int(40) + 1; steps > 0 && this.#world.failure === undefined; steps--) {
+    let steps = this.#world.random.int(40) + 1;
+    // One that has ended takes no part any more: it must not start another that nobody ends.
+    for (; steps > 0 && machine.running && this.#world.failure === undefined; steps--) {
       const kind = this.#world.random.int(24);
       if (kind < 7) inFlight.push(this.#log.append(log));
       else if (kind < 9) inFlight.push(this.#log.appendBatch(log));
