@@ -10,7 +10,7 @@ import { closedError } from "../segment/read-range.ts";
 import { run } from "../storage/plan.ts";
 import { readCheckpoint, replaceCheckpoint } from "./checkpoint-file.ts";
 import { refuseMirror } from "./checkpoint-elsewhere.ts";
-import { foreignness, misplacement } from "./check-checkpoint.ts";
+import { foreignness } from "./check-checkpoint.ts";
 import type { StoredCheckpoint } from "./checkpoint-slot.ts";
 import { type ConsumedDirectory, DirectoryConsumedView } from "./consumed-directory.ts";
 import { checkpointOf } from "./consumed-log.ts";
@@ -25,6 +25,7 @@ import {
 import { checkedConsumerOptions } from "./consumer-settings.ts";
 import { DurableMark } from "./durable-mark.ts";
 import type { LogConsumer } from "./log-consumer.ts";
+import { standingAt } from "./lag.ts";
 import { openConsumer } from "./open-consumer.ts";
 import { seekPlace } from "./seek-place.ts";
 
@@ -96,9 +97,11 @@ export class FileConsumers<Out> {
     if (checkpoint !== undefined) problem = foreignness(checkpoint, view);
     if (checkpoint === undefined || problem !== undefined)
       return { ...rest, hasStore, nextSeq: undefined, lag: undefined, problem };
-    problem = (await this.#isEndKnown(checkpoint.nextSeq)) ? await misplacement(view, checkpoint.nextSeq) : undefined;
-    const lag = problem === undefined ? await view.lag(checkpoint.nextSeq) : undefined;
-    return { ...rest, hasStore, nextSeq: asSeq(checkpoint.nextSeq), lag, problem };
+    const { nextSeq } = checkpoint;
+    const standing = (await this.#isEndKnown(nextSeq))
+      ? await standingAt(view, nextSeq)
+      : { lag: await view.lag(nextSeq), problem };
+    return { ...rest, hasStore, nextSeq: asSeq(nextSeq), ...standing };
   }
 
   /** Others may see a record that this writer has not heard of yet; after a write that failed it does not learn of it. */

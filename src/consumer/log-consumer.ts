@@ -25,7 +25,7 @@ import type {
 import { type Seq, asSeq } from "../numbers.ts";
 import { LogRecord, type Run } from "../segment/log-record.ts";
 import type { Position } from "../segment/positions.ts";
-import { checkCheckpoint, misplacement } from "./check-checkpoint.ts";
+import { checkCheckpoint } from "./check-checkpoint.ts";
 import { type CheckpointPlace, type ConsumedLog, type Mark, checkpointOf } from "./consumed-log.ts";
 import type { ConsumerSettings } from "./consumer-settings.ts";
 import { type DeadLetter, deadLetterOf } from "./dead-letter.ts";
@@ -34,6 +34,7 @@ import { Feed, type Place } from "./feed.ts";
 import { filterFailed } from "./filter-failed.ts";
 import { HandlerRun } from "./handler-run.ts";
 import { InFlight } from "./in-flight.ts";
+import { standingAt } from "./lag.ts";
 import { type DeliveryOwner, LogDelivery } from "./log-delivery.ts";
 import { PositionKeeper } from "./position-keeper.ts";
 import { Redelivery } from "./redelivery.ts";
@@ -440,12 +441,10 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const { view } = this.#log;
     await view.refresh();
     const isSame = generation === view.generation;
-    const problem = isSame
-      ? await misplacement(view, nextSeq)
-      : `it is of generation ${generation}, the log is generation ${view.generation}`;
-    const lag = problem === undefined ? await view.lag(nextSeq) : undefined;
+    const problem = `it is of generation ${generation}, the log is generation ${view.generation}`;
+    const standing = isSame ? await standingAt(view, nextSeq) : { lag: undefined, problem };
     const hasStore = this.#settings.store !== undefined;
-    return { name, nextSeq, lag, isActive: !this.#isClosing, hasStore, inFlight, redeliveries, problem };
+    return { name, nextSeq, isActive: !this.#isClosing, hasStore, inFlight, redeliveries, ...standing };
   }
 
   close(): Promise<void> {

@@ -164,8 +164,7 @@ export class PositionKeeper {
   async #writeMirror(): Promise<void> {
     let held = this.#held;
     if (this.#store?.save === undefined) {
-      const loaded = await this.#store?.load();
-      held = loaded === undefined ? undefined : checkedCheckpoint(loaded);
+      held = checkedCheckpoint(await this.#store?.load());
     }
     const { logId, generation } = this.#host.position();
     // What the store holds of another log protects nothing here.

@@ -91,7 +91,8 @@ export class ConsumerBook {
   entered(own: Claim): void {
     for (const claim of this.claims)
       if (claim !== own && claim.state === "open") throw new Error(`two have the consumer ${this.name} open`);
-    own.state = "open";
+    // Its log may be closing already.
+    if (own.state === "opening") own.state = "open";
   }
 
   /** It may have gone somewhere else, up to `top`; nobody was told. The function takes it back: it has not. */

@@ -64,6 +64,8 @@ export class ConsumerOpenings {
     const takeBack = book.mayBeNone ? this.#world.going(book) : undefined;
     const letters = dead === undefined ? new Set<number>() : await this.#letters(dead);
     const isContended = book.isContended(claim);
+    // As soon as it has failed, another may move the consumer into order, or delete it.
+    const wasForeign = this.#isForeign(book, log.generation);
     let consumer: LogConsumer<string>;
     try {
       consumer = (await log.consumer(book.name, options)) as LogConsumer<string>;
@@ -71,7 +73,7 @@ export class ConsumerOpenings {
       if (!machine.running) return undefined;
       if (SeqlogError.is(error, "SEQLOG_LOCKED")) takeBack?.();
       if (SeqlogError.is(error, "SEQLOG_LOCKED")) this.#world.locked(book, isContended);
-      else await this.#notOpened(process, book, error);
+      else await this.#notOpened(process, book, error, wasForeign);
       return undefined;
     }
     if (!machine.running) return undefined;
@@ -105,9 +107,9 @@ export class ConsumerOpenings {
   }
 
   /** The consumer could not be opened: for a reason, and then it is brought into order. */
-  async #notOpened(process: Process, book: ConsumerBook, error: unknown): Promise<void> {
+  async #notOpened(process: Process, book: ConsumerBook, error: unknown, wasForeign: boolean): Promise<void> {
     const isMismatch = SeqlogError.is(error, "SEQLOG_CHECKPOINT_MISMATCH");
-    if (isMismatch && !this.#isForeign(book, process.log.generation)) throw error;
+    if (isMismatch && !wasForeign && !this.#isForeign(book, process.log.generation)) throw error;
     if (!isMismatch && !this.#world.isExpectedOf(book, error)) throw error;
     if (!isMismatch && !SeqlogError.is(error, "SEQLOG_TRIMMED")) return;
     this.#world.tally.mismatches++;
