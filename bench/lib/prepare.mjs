@@ -13,7 +13,7 @@ const isInstalled = (name) => existsSync(join(bench, "node_modules", name));
 
 /** Installs the peers when they are not there. One that cannot be installed is left out by its row, loudly. */
 export function installPeers() {
-  if (isInstalled("better-sqlite3") && isInstalled("undici")) return;
+  if (isInstalled("better-sqlite3") && isInstalled("@durable-streams/server")) return;
   console.log("installing the peers (once; a binding without a prebuilt binary is compiled)");
   try {
     execFileSync("npm", ["ci"], { cwd: bench, stdio: "inherit", shell: isWindows });

@@ -67,12 +67,19 @@ export class Guard {
   readonly #allowsAddresses: boolean;
   readonly #origins: ReadonlySet<string>;
   readonly #tokens: Tokens | undefined;
+  /** What every answer has. */
+  readonly #always: Readonly<Record<string, string>>;
 
   constructor({ hosts, allowsAddresses, origins, tokens }: GuardOptions) {
     this.#hosts = new Set([...loopbackNames, ...hosts.map(nameOf)]);
     this.#allowsAddresses = allowsAddresses;
     this.#origins = new Set(origins.map((origin) => origin.toLowerCase()));
     this.#tokens = tokens;
+    this.#always = {
+      "x-content-type-options": "nosniff",
+      "cross-origin-resource-policy": origins.length === 0 ? "same-origin" : "cross-origin",
+      ...(origins.length === 0 ? {} : { vary: "origin" }),
+    };
   }
 
   /**
@@ -117,13 +124,9 @@ export class Guard {
 
   /** The headers of an answer with those that every answer has. */
   dress(request: HttpRequest, headers: Readonly<Record<string, string>>): Record<string, string> {
+    // Not by spreading, which V8 does ten times slower for objects of many shapes.
+    const dressed: Record<string, string> = Object.assign({}, headers, this.#always);
     const origin = this.#origins.size === 0 ? undefined : request.header("origin");
-    const dressed: Record<string, string> = {
-      ...headers,
-      "x-content-type-options": "nosniff",
-      "cross-origin-resource-policy": this.#origins.size === 0 ? "same-origin" : "cross-origin",
-    };
-    if (this.#origins.size > 0) dressed["vary"] = "origin";
     if (origin !== undefined && this.#isAllowed(origin)) {
       dressed["access-control-allow-origin"] = origin;
       dressed["access-control-expose-headers"] = exposedHeaders;
