@@ -1,7 +1,7 @@
 /** Puts a mutant's edits into a copy of the source. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Edit } from "./mutants.ts";
+import type { Edit } from "./mutant.ts";
 
 /**
  * The source with the edit in it.

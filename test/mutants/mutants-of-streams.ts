@@ -1,5 +1,5 @@
 /** Ways to get the streams of the HTTP server wrong. Their promises are those of docs/server.md. */
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const createStream = "server/streams/create-stream.ts";
 const openStream = "server/streams/open-stream.ts";

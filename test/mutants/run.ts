@@ -14,7 +14,8 @@ import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { applyEdits } from "./apply.ts";
 import type { Finding } from "./check.ts";
-import { type Mutant, mutants } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { mutants } from "./mutants.ts";
 
 /** 100 histories take a second: a check that says nothing for so long hangs. */
 const patienceMs = 120_000;
