@@ -102,6 +102,41 @@ describe("beside a writer in another process", () => {
     });
   });
 
+  test("what is acknowledged while a checkpoint is written waits for it also when somebody seeks back meanwhile", async () => {
+    const disk = new SimulatedDisk();
+    const writing = disk.boot();
+    const reading = disk.boot();
+    await must(reading, async () => {
+      const writer = await openText(writing, { durability: "os", segmentBytes: 1024 });
+      // The second does not fit beside the first, whose segment is sealed with that, and durable.
+      for (const letter of "ab") await writer.append(letter.repeat(900));
+      const log = await openText(reading, { readOnly: true });
+      const saved: number[] = [];
+      let release = (): void => undefined;
+      const save = ({ nextSeq }: { nextSeq: number }): Promise<void> | undefined => {
+        saved.push(nextSeq);
+        return saved.length === 2 ? new Promise((resolve) => (release = resolve)) : undefined;
+      };
+      const consumer = await log.consumer("billing", { store: { load: () => undefined, save } });
+      const [first, second] = await take(consumer, 2);
+      const done: string[] = [];
+      const all = [first?.ack().then(() => done.push("first"))];
+      await pause(reading, 10);
+      all.push(second?.ack().then(() => done.push("second")));
+      all.push(consumer.seek("start").then(() => done.push("sought")));
+      await pause(reading, 10);
+      release();
+      await pause(reading, 10_000);
+      expect(done).toEqual(["first"]);
+      await writer.flush();
+      await Promise.all(all);
+      expect(saved).toEqual([0, 1, 0]);
+      await log.close();
+      await writer.close();
+    });
+    expect(reading.openFiles).toBe(0);
+  });
+
   test("closing does not wait for it: what is past the mark is delivered again", async () => {
     const disk = new SimulatedDisk();
     const writing = disk.boot();

@@ -423,6 +423,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     const place = await seekPlace(this.#log, position, "position", this.#mark);
     if (this.#isClosing) throw this.#closedError();
     const old = this.#feed;
+    this.#keeper.leave();
     this.#inFlight.clear();
     this.#redelivery.clear();
     this.#generation = place.generation;

@@ -3,7 +3,8 @@
  * a mirror, so that retention sees what it must not remove.
  *
  * Invariants:
- * - Nothing is kept that passes the mark.
+ * - Nothing is kept that passes the mark, and no acknowledgement resolves before its record is durable,
+ *   wherever the consumer stands by then.
  * - The mirror is never ahead of the store: it holds what `save` resolved for, or `load` gave, and goes
  *   back before the store does.
  */
@@ -26,6 +27,8 @@ export interface KeeperHost {
   failed(error: Error): void;
 }
 
+type Place = Pick<Checkpoint, "generation" | "nextSeq">;
+
 /** Keeps one consumer's position. */
 export class PositionKeeper {
   readonly #host: KeeperHost;
@@ -39,6 +42,8 @@ export class PositionKeeper {
   #held: Checkpoint | undefined;
   /** What the mirror was told last. */
   #mirrored: Checkpoint;
+  /** Where the consumer stood when it went somewhere else, and who acknowledged the records before still waits. */
+  #left: Place | undefined;
   /** The mirror is written by both savers, and takes one write at a time. */
   #mirrorWrites: Promise<unknown> = Promise.resolve();
   #isStopped = false;
@@ -84,6 +89,16 @@ export class PositionKeeper {
   /** The position moved on by `count` records. */
   advance(count: number): void {
     this.#saver.advance(count);
+  }
+
+  /**
+   * The consumer is about to go somewhere else: what was acknowledged until now waits for its records to
+   * be durable, as it would if it stayed.
+   */
+  leave(): void {
+    const { generation, nextSeq } = this.#host.position();
+    const isFurther = this.#left?.generation !== generation || this.#left.nextSeq < nextSeq;
+    if (isFurther) this.#left = { generation, nextSeq };
   }
 
   /** Resolves when what was acknowledged is as durable as the policy wants it. */
@@ -151,7 +166,12 @@ export class PositionKeeper {
   /** The position, once all before it is durable. */
   async #durablePosition(): Promise<Checkpoint> {
     const checkpoint = this.#host.position();
-    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);
+    const left = this.#left;
+    for (const { generation, nextSeq } of left === undefined ? [checkpoint] : [left, checkpoint]) {
+      // What a reset took, nobody can make durable.
+      if (generation === this.#log.view.generation) await this.#mark.reach(nextSeq);
+    }
+    if (this.#left === left) this.#left = undefined;
     this.#throwIfStopped();
     return checkpoint;
   }
