@@ -61,7 +61,7 @@ export const mutantsOfConsumers: readonly Mutant[] = [
     edits: [
       {
         file: positionKeeper,
-        find: `    if (checkpoint.generation === this.#log.view.generation) await this.#mark.reach(checkpoint.nextSeq);`,
+        find: `      if (generation === this.#log.view.generation) await this.#mark.reach(nextSeq);`,
         replace: ``,
       },
     ],
