@@ -125,6 +125,16 @@ describe("a loop", () => {
     }),
   );
 
+  test("of several seeks at once the last one counts", () =>
+    simulate(10, async (log) => {
+      const consumer = await log.consumer("billing");
+      // Of "start" nothing has to be looked up.
+      await Promise.all([consumer.seek(7), consumer.seek(4), consumer.seek("start")]);
+      expect(consumer.nextSeq).toBe(0);
+      await Promise.all([consumer.seek("start"), consumer.seek(4), consumer.seek(7)]);
+      expect(consumer.nextSeq).toBe(7);
+    }));
+
   test("ends with SEQLOG_RESET when the log is reset, and seek goes on in the new generation", () =>
     simulate(2, async (log) => {
       const consumer = await log.consumer("billing");

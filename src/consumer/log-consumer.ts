@@ -88,6 +88,8 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
   /** Whether somebody listens to the channel of deliveries; asked when more is read. */
   #isTold = deliveryChannel.hasSubscribers;
   readonly #wake = new Wake();
+  /** The look-up of the seek before. */
+  #looking: Promise<unknown> = Promise.resolve();
   /** The feed that is reading on. */
   #loading: Feed | undefined;
   /** How far the filter is known to have left records out. */
@@ -420,7 +422,7 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
       );
     }
     const { view } = this.#log;
-    const place = await seekPlace(this.#log, position, "position", this.#mark);
+    const place = await this.#looked(() => seekPlace(this.#log, position, "position", this.#mark));
     if (this.#isClosing) throw this.#closedError();
     const old = this.#feed;
     this.#keeper.leave();
@@ -435,6 +437,13 @@ export class LogConsumer<Out> implements Consumer<Out>, DeliveryOwner {
     this.wake();
     await old.stop();
     await this.#keeper.flush();
+  }
+
+  /** One look-up after the other: of several seeks the one that was asked for last says where the consumer stands. */
+  #looked(look: () => Promise<Place>): Promise<Place> {
+    const found = this.#looking.then(look);
+    this.#looking = found.catch(() => undefined);
+    return found;
   }
 
   async info(): Promise<ConsumerInfo> {
