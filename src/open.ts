@@ -61,16 +61,37 @@ export function openLog<const L extends string | URL>(
   location: L,
   options?: OpenOptionsAt<L> & { readonly codec?: undefined },
 ): Promise<LogAt<L>>;
-export function openLog(
+export async function openLog(
   location: string | URL,
   options: OpenOptions & EitherOptions & { readonly codec?: Codec<unknown> | undefined } = {},
 ): Promise<Log<unknown, unknown>> {
+  if (typeof options !== "object" || options === null) throw new TypeError("openLog: options must be an object");
   const { file, nats, ...rest } = options;
   if (typeof location === "string" && /^(nats|tls):\/\//i.test(location)) {
     return openRemote(location, { ...rest, ...nats });
   }
+  for (const name of natsOnly) {
+    if ((rest as Record<string, unknown>)[name] === undefined) continue;
+    throw new TypeError(
+      `${name} is an option of a log on NATS JetStream, and ${location} is a path: put it into \`nats\``,
+    );
+  }
   return FileLog.open(location, { ...rest, ...file } as FileOpenOptions & { readonly codec: Codec<unknown> });
 }
+
+/** What a program that goes from one kind to the other has to put into `nats`. */
+const natsOnly = [
+  "user",
+  "pass",
+  "token",
+  "creds",
+  "nkey",
+  "tls",
+  "replicas",
+  "requireDurable",
+  "syncAlways",
+  "patienceMs",
+];
 
 /** Loads the packages of NATS only now. */
 async function openRemote(

@@ -7,6 +7,7 @@ import { kindOfLog, openStream } from "./log-argument.ts";
 import { codecOf } from "./log-codec.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
+import { refuseOtherFile } from "./single-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Takes batches, one at a time. */
@@ -120,6 +121,7 @@ function refuseStream(location: string): void {
 }
 
 async function openFile(location: string, notes: Output): Promise<OpenTarget> {
+  refuseOtherFile(location);
   const recordIndex = await RecordIndex.open(indexPathOf(location));
   try {
     const writer = await LogWriter.open(location, recordIndex);

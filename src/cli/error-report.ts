@@ -4,6 +4,7 @@ import { SeqlogError } from "../errors.ts";
 import { withoutLogins } from "../jetstream/jetstream-location.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { isStreamLocation } from "./log-argument.ts";
+import { adviceWhereNoLogIs } from "./no-log-here.ts";
 import { printableJson, printableLine } from "./printable.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -19,8 +20,8 @@ export interface ErrorReport {
 export function reportError(error: unknown): ErrorReport {
   if (SeqlogError.is(error, "SEQLOG_LOCKED")) return lockedReport(error);
   if (error instanceof SeqlogError) {
-    const { code, message, facts }: SeqlogError = error;
-    return { code, message, facts: { ...facts }, exitCode: exitCodeOf[code] };
+    const { code, facts }: SeqlogError = error;
+    return { code, message: messageOf(error), facts: { ...facts }, exitCode: exitCodeOf[code] };
   }
   if (error instanceof UsageError) {
     const { code, message, facts } = error;
@@ -30,8 +31,13 @@ export function reportError(error: unknown): ErrorReport {
     return { code: "USAGE", message: tidyCommanderMessage(error.message), facts: {}, exitCode: exitCodes.usage };
   }
   if (isSystemError(error)) {
-    const { code, message, syscall, path } = error;
-    return { code: "SEQLOG_IO", message, facts: { path, syscall, errno: code }, exitCode: exitCodes.io };
+    const { code, syscall, path } = error;
+    return {
+      code: "SEQLOG_IO",
+      message: systemMessage(error),
+      facts: { path, syscall, errno: code },
+      exitCode: exitCodes.io,
+    };
   }
   // The library refuses a value with these two: an argument of the command line got that far.
   if (error instanceof TypeError || error instanceof RangeError) {
@@ -46,6 +52,28 @@ export function formatReport(report: ErrorReport, json: boolean): string {
   if (!json) return `seqlog: ${printableLine(withoutLogins(report.message))}`;
   const { code, message, facts } = report;
   return printableJson(JSON.stringify({ error: { code, message, facts } }, shown));
+}
+
+/** What the library says, and what a person at a shell can do. */
+function messageOf(error: SeqlogError): string {
+  const { message } = error;
+  if (SeqlogError.is(error, "SEQLOG_NOT_FOUND") && message.endsWith("there is no log here")) {
+    return message + adviceWhereNoLogIs(error.facts.path);
+  }
+  if (SeqlogError.is(error, "SEQLOG_DAMAGED") && message.includes("`seqlog verify`")) {
+    return `${message}; \`seqlog salvage\` copies every whole record to a new log`;
+  }
+  return message;
+}
+
+/** Node's own words for what goes wrong most. */
+function systemMessage({ code, message, path }: NodeJS.ErrnoException): string {
+  if (code === "ENOENT" && path !== undefined) return `${path}: there is no such file`;
+  if (code === "EADDRINUSE") {
+    const where = /(\S+)$/.exec(message)?.[1] ?? "this port";
+    return `${where} is in use by another program, perhaps another \`seqlog serve\`. Choose a port with --port; 0 takes any that is free`;
+  }
+  return message;
 }
 
 /** The library's own words speak of its options; a person at a shell needs the commands. */

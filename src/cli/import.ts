@@ -251,6 +251,7 @@ function howFar(stored: Stored): string {
   const { first, count, skip } = stored;
   const were = count === 1 ? "was" : "were";
   const next = first === undefined ? "" : `; the next seq is ${first + count}`;
+  if (count + skip === 0) return "nothing was imported";
   return `${inRecords(count)} ${were} imported${seqsOf(stored)}${next}. To go on: --skip ${skip + count}`;
 }
 

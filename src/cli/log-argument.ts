@@ -8,6 +8,7 @@ import { nodeStorage } from "../storage/node-storage.ts";
 import { natsLogin } from "./nats-login.ts";
 import type { Output } from "./output.ts";
 import { printableLine } from "./printable.ts";
+import { refuseOtherFile } from "./single-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What reading commands need of any kind. */
@@ -56,6 +57,7 @@ export async function openForReading(location: string, notes: Output): Promise<R
   const kind = kindOfLog(location);
   if (kind === "stream") return openStream(location, { readOnly: true });
   if (kind === "directory") return FileLog.open(location, { readOnly: true });
+  refuseOtherFile(location);
   // Before the look at the records: what a writer adds meanwhile is none of them.
   const size = nodeStorage.statSync(location)?.size ?? 0;
   const reader = await LogReader.open(location);

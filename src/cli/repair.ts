@@ -15,7 +15,7 @@ interface RepairOptions {
 const help = `
 No bytes are deleted: what is cut off is first copied into a file beside the log. Damage that
 would cost a record is reported and left as it is (exit code 1): \`seqlog salvage\` gets the whole
-records out. Of more than 1,000 damaged ranges the first are told, and how many there are.
+records out. Nobody else may write the log meanwhile, not even for --dry-run. Of more than 1,000 damaged ranges the first are told, and how many there are.
 
 Examples:
   seqlog repair ./events --dry-run

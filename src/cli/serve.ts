@@ -122,6 +122,9 @@ async function untilInterrupted(server: RunningServer, context: CliContext): Pro
 
 /** A log is served by the directory that it is in. */
 function refuseLog(directory: string): void {
+  if (nodeStorage.statSync(directory)?.kind === "file") {
+    throw new UsageError(`${directory} is a file; name a directory with logs and streams in it`);
+  }
   const stat = nodeStorage.statSync(`${directory}/MANIFEST`);
   if (stat === undefined) return;
   throw new UsageError(`${directory} is a log; serve the directory that it is in`);

@@ -5,6 +5,7 @@ import type { CliContext } from "./cli-context.ts";
 import { damageFacts, damageLines } from "./damage-lines.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { filesArgumentHelp, requireFiles } from "./log-argument.ts";
+import { printableLine } from "./printable.ts";
 import { startProgress } from "./progress.ts";
 
 const help = `
@@ -50,4 +51,10 @@ async function verify(location: string, json: boolean, context: CliContext): Pro
   for (const line of damageLines(damage, damagedRanges)) context.stdout.line(line);
   if (tornBytes > 0) context.stdout.line(`torn tail: ${tornBytes} bytes that were never acknowledged; not damage`);
   context.stdout.line(`${ok ? "ok" : "DAMAGED"}: ${records} records are whole`);
+  if (!ok) {
+    context.stderr.line(
+      printableLine(`seqlog: note: \`seqlog salvage ${location} --out DIR\` copies them to a new log`),
+    );
+    await context.stderr.flush();
+  }
 }

@@ -1,4 +1,5 @@
 /** The options of a consumer, checked and complete. */
+import { type OptionNames, refuseUnknownOptions } from "../known-options.ts";
 import type { CheckpointPolicy, CheckpointStore, ConsumerOptions, DeadLetterLog } from "../log/consumer-contract.ts";
 import type { LogRecord } from "../segment/log-record.ts";
 import { checkLimit } from "../segment/log-writer.ts";
@@ -20,11 +21,24 @@ export interface ConsumerSettings<Out> {
   readonly store: CheckpointStore | undefined;
 }
 
+const names: OptionNames<ConsumerOptions> = {
+  from: true,
+  maxInFlight: true,
+  maxInFlightBytes: true,
+  ackWaitMs: true,
+  retry: true,
+  deadLetter: true,
+  filter: true,
+  checkpoint: true,
+  store: true,
+};
+
 /** @throws {TypeError}, {RangeError} */
 export function checkedConsumerOptions<Out>(
   options: ConsumerOptions<Out>,
   { machine, view }: ConsumedLog<Out>,
 ): ConsumerSettings<Out> {
+  refuseUnknownOptions<ConsumerOptions<Out>>("consumer", options, names);
   const { from = "start", checkpoint: policy = "every", deadLetter, filter, store } = options;
   if (policy !== "every") {
     if (typeof policy !== "object" || policy?.intervalMs === undefined) {

@@ -1,4 +1,5 @@
 /** How long to wait before a record is tried again. */
+import { refuseUnknownOptions } from "../known-options.ts";
 import type { RetryOptions } from "../log/consumer-contract.ts";
 import { checkLimit } from "../segment/log-writer.ts";
 import type { Random } from "../storage/storage.ts";
@@ -15,8 +16,9 @@ export class RetryPolicy {
   readonly #jitter: number;
   readonly #random: Random;
 
-  /** @throws {RangeError} */
+  /** @throws {TypeError}, {RangeError} */
   constructor(options: RetryOptions, random: Random) {
+    refuseUnknownOptions("retry", options, { attempts: true, backoffMs: true, maxBackoffMs: true, jitter: true });
     this.attempts = checkLimit(options.attempts, 5, "retry.attempts", 1, Number.MAX_SAFE_INTEGER);
     this.#backoffMs = checkLimit(options.backoffMs, 100, "retry.backoffMs", 0, longestMs);
     this.#maxBackoffMs = checkLimit(options.maxBackoffMs, 30_000, "retry.maxBackoffMs", 0, longestMs);

@@ -1,5 +1,6 @@
 /** The options of opening a log on JetStream, checked. */
 import { maxDataLength } from "../format/record.ts";
+import { type OptionNames, refuseUnknownOptions } from "../known-options.ts";
 import { checkLimit, defaultMaxPendingBytes } from "../segment/log-writer.ts";
 import type { OpenOptions } from "../log/file-open-options.ts";
 import { type Retention, checkedRetention } from "../log/retention.ts";
@@ -60,14 +61,36 @@ export interface StreamLogSettings {
   readonly readOnly: boolean;
 }
 
+const names: OptionNames<NatsOpenOptions & { readonly codec?: unknown }> = {
+  create: true,
+  readOnly: true,
+  signal: true,
+  maxPendingBytes: true,
+  retention: true,
+  user: true,
+  pass: true,
+  token: true,
+  creds: true,
+  nkey: true,
+  tls: true,
+  replicas: true,
+  requireDurable: true,
+  syncAlways: true,
+  keyWindow: true,
+  patienceMs: true,
+  maxRecordBytes: true,
+  codec: true,
+};
+
 /** @throws {TypeError}, {RangeError} */
-export function checkedNatsOptions(options: NatsOpenOptions): StreamLogSettings {
+export function checkedNatsOptions(options: NatsOpenOptions & { readonly codec?: unknown }): StreamLogSettings {
   const { keyWindow, requireDurable = false, syncAlways = false, create = true, readOnly = false } = options;
   for (const name of fileOnly) {
     if ((options as Record<string, unknown>)[name] !== undefined) {
       throw new TypeError(`${name} is an option of a directory log; a log on JetStream does not have it`);
     }
   }
+  refuseUnknownOptions("opening a log on JetStream", options, names);
   if (keyWindow !== undefined && (typeof keyWindow !== "object" || keyWindow === null)) {
     throw new TypeError(`keyWindow must be { ms }, got ${JSON.stringify(keyWindow)}`);
   }
@@ -97,5 +120,5 @@ export function checkedNatsOptions(options: NatsOpenOptions): StreamLogSettings 
   };
 }
 
-/** What would be ignored, and must not be. */
+/** What a directory log alone has. */
 const fileOnly = ["segmentBytes", "durability", "writes", "lockTimeoutMs", "lock", "ids", "machine"];

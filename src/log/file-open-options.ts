@@ -1,5 +1,6 @@
 /** The options of opening a directory log, and their check: what is wrong with them is said before anything is touched. */
 import { maxDataLength } from "../format/record.ts";
+import { type OptionNames, refuseUnknownOptions } from "../known-options.ts";
 import { type WriteMode, checkedWrites } from "../segment/in-place-writes.ts";
 import { checkLimit, defaultMaxPendingBytes, defaultMaxRecordBytes } from "../segment/log-writer.ts";
 import type { Machine } from "../storage/storage.ts";
@@ -62,8 +63,27 @@ export interface FileOpenOptions extends OpenOptions {
 /** With the codec, whose types do not matter to opening. */
 export type AnyOpenOptions = FileOpenOptions & { readonly codec?: Codec<unknown> | undefined };
 
+const names: OptionNames<AnyOpenOptions> = {
+  create: true,
+  readOnly: true,
+  signal: true,
+  maxPendingBytes: true,
+  retention: true,
+  segmentBytes: true,
+  maxRecordBytes: true,
+  durability: true,
+  writes: true,
+  lockTimeoutMs: true,
+  lock: true,
+  ids: true,
+  keyWindow: true,
+  machine: true,
+  codec: true,
+};
+
 /** How a writer works. @throws {TypeError}, {RangeError} */
 export function checkedSettings(options: AnyOpenOptions): WriterSettings {
+  refuseUnknownOptions("opening a log", options, names);
   const { durability = "record", codec } = options;
   if (durability !== "record" && durability !== "os") {
     if (typeof durability !== "object" || durability === null) {
@@ -96,6 +116,7 @@ function checkedKeyWindow(window: FileOpenOptions["keyWindow"]): KeyLimits {
   if (window !== undefined && (typeof window !== "object" || window === null)) {
     throw new TypeError(`keyWindow must be { ms, records }, got ${JSON.stringify(window)}`);
   }
+  refuseUnknownOptions("keyWindow", window ?? {}, { ms: true, records: true });
   return {
     ms: checkLimit(window?.ms, 10 * 60 * 1000, "keyWindow.ms", 1, Number.MAX_SAFE_INTEGER),
     records: checkLimit(window?.records, 100_000, "keyWindow.records", 1, 10_000_000),

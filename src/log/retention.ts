@@ -8,6 +8,7 @@
  */
 import { join } from "node:path";
 import { SeqlogError } from "../errors.ts";
+import { refuseUnknownOptions } from "../known-options.ts";
 import { checkLimit } from "../segment/log-writer.ts";
 import type { Machine, Storage } from "../storage/storage.ts";
 import type { Manifest } from "./manifest.ts";
@@ -201,6 +202,7 @@ export function checkedRetention(retention: Retention | undefined): Retention | 
       `retention must be { maxAgeMs, maxBytes, maxRecords, protect }, got ${JSON.stringify(retention)}`,
     );
   }
+  refuseUnknownOptions("retention", retention, { maxAgeMs: true, maxBytes: true, maxRecords: true, protect: true });
   for (const name of ["maxAgeMs", "maxBytes", "maxRecords"] as const) {
     checkLimit(retention[name], 1, `retention.${name}`, 1, Number.MAX_SAFE_INTEGER);
   }

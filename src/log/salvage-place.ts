@@ -24,7 +24,7 @@ export function checkOutput(machine: Machine, input: LogPlace, out: string | URL
   if (!isFree) {
     throw new SeqlogError(
       "SEQLOG_IO",
-      `${path}: the output of a salvage must be an empty directory or not there (EEXIST)`,
+      `${path}: the output of a salvage must be an empty directory or not there (EEXIST); found ${found.kind === "directory" ? "a directory with files in it" : `a ${found.kind}`}. Name another one`,
       {
         path,
         syscall: "mkdir",

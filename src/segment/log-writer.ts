@@ -5,6 +5,7 @@
 import { dirname } from "node:path";
 import { headerLength, maxDataLength } from "../format/record.ts";
 import { createIdSourceV4 } from "../format/uuid.ts";
+import { type OptionNames, refuseUnknownOptions } from "../known-options.ts";
 import { type Offset, asOffset } from "../numbers.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
@@ -47,6 +48,14 @@ export interface LogWriterOptions {
   /** The machine to work on; for tests. */
   readonly machine?: Machine;
 }
+
+const names: OptionNames<LogWriterOptions> = {
+  maxRecordBytes: true,
+  maxPendingBytes: true,
+  writes: true,
+  lock: true,
+  machine: true,
+};
 
 /** What opening found. */
 export interface RecoveryReport {
@@ -163,6 +172,7 @@ export class LogWriter {
     if (!(recordIndex instanceof RecordIndex)) {
       throw new TypeError("LogWriter.open needs a RecordIndex as its second argument: `await RecordIndex.open(path)`");
     }
+    refuseUnknownOptions("LogWriter.open", options, names);
     const settings = {
       maxRecordBytes: checkLimit(options.maxRecordBytes, defaultMaxRecordBytes, "maxRecordBytes", 0, maxDataLength),
       maxPendingBytes: checkLimit(

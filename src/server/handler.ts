@@ -1,6 +1,7 @@
 /** `createHandler`: the server as a handler, for programs that have an HTTP server of their own. */
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type OptionNames, refuseUnknownOptions } from "../known-options.ts";
 import type { Log } from "../log/log.ts";
 import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
@@ -48,6 +49,20 @@ export type HandlerOptions = HandlerSettings &
     | { readonly logs: Readonly<Record<string, AnyLog>>; readonly dir?: undefined }
   );
 
+const names: OptionNames<HandlerSettings & { readonly dir?: unknown; readonly logs?: unknown }> = {
+  dir: true,
+  logs: true,
+  basePath: true,
+  hosts: true,
+  allowAddresses: true,
+  origins: true,
+  tokens: true,
+  maxOpenLogs: true,
+  limits: true,
+  onError: true,
+  machine: true,
+};
+
 /** What serves. */
 export interface StreamHandler {
   /** Web-standard: for Hono, Next, Bun, Deno, service workers. */
@@ -78,6 +93,7 @@ export interface StreamHandler {
  * @throws {TypeError} for wrong options; SEQLOG_DAMAGED, SEQLOG_IO when the streams of a directory cannot be listed
  */
 export function createHandler(options: HandlerOptions): StreamHandler {
+  refuseUnknownOptions("createHandler", options, names);
   const machine = options.machine ?? nodeMachine;
   const limits = limitsOf(options.limits);
   const closing = new AbortController();

@@ -455,8 +455,10 @@ describe("import", () => {
     const { code, text, stderr } = await runInProcess(["import", log, ...args, "--json"], { input });
     expect({ code, text }).toEqual({ code: 2, text: "" });
     const { error } = JSON.parse(stderr) as { error: { message: string; facts: object } };
-    expect(error.message.startsWith(`${message}. Before that ${imported} record`)).toBe(true);
-    expect(error.message).toContain(`the next seq is ${1 + imported}. To go on: --skip ${imported}`);
+    // To go on behind nothing is to begin again.
+    const next = imported === 0 ? "nothing was imported" : `${imported} record`;
+    expect(error.message.startsWith(`${message}. Before that ${next}`)).toBe(true);
+    if (imported > 0) expect(error.message).toContain(`the next seq is ${1 + imported}. To go on: --skip ${imported}`);
     expect(error.facts).toMatchObject({ imported, nextSeq: 1 + imported, skip: imported });
     expect(await seqlogJson(["stats", log])).toMatchObject({ nextSeq: 1 + imported });
   });

@@ -1,8 +1,18 @@
 /** The package as a user gets it: packed, unpacked into an empty project, imported, required and compiled against. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -41,6 +51,19 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+test("what its pages link to is in it, the sources and tests apart", () => {
+  const pages = readdirSync(unpacked, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+  expect(pages).toContain("README.md");
+  const dead = pages.flatMap((page) => {
+    const links = readFileSync(join(unpacked, page), "utf8").matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g);
+    return [...links]
+      .map(([, link]) => join(dirname(page), link as string))
+      .filter((link) => !/\.ts$|^(?:test|bench)\b/.test(link) && !existsSync(join(unpacked, link)))
+      .map((link) => `${page}: ${link}`);
+  });
+  expect(dead).toEqual([]);
+});
 
 test("it works by import", () => {
   writeFileSync(join(project, "a.mjs"), `import { json, openLog } from "seqlog";${program}`);
@@ -171,7 +194,9 @@ test("importing it needs no other package, nor the server: not the command line'
 
 test("it holds what it needs and nothing else", () => {
   const names = readdirSync(unpacked).sort();
-  expect(names).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+  expect(names).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "examples", "package.json", "src"]);
+  const sources = readdirSync(join(unpacked, "src"), { recursive: true, withFileTypes: true });
+  expect(sources.filter((entry) => entry.isFile() && !entry.name.endsWith(".md"))).toEqual([]);
   const dist = readdirSync(join(unpacked, "dist"), { recursive: true, encoding: "utf8" });
   expect(dist.filter((name) => name.includes(".test."))).toEqual([]);
   const manifest = JSON.parse(readFileSync(join(unpacked, "package.json"), "utf8")) as {
