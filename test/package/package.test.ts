@@ -59,7 +59,7 @@ test("what its pages link to is in it, the sources and tests apart", () => {
     const links = readFileSync(join(unpacked, page), "utf8").matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g);
     return [...links]
       .map(([, link]) => join(dirname(page), link as string))
-      .filter((link) => !/\.ts$|^(?:test|bench)\b/.test(link) && !existsSync(join(unpacked, link)))
+      .filter((link) => !/\.(?:ts|wat)$|^(?:test|bench)\b/.test(link) && !existsSync(join(unpacked, link)))
       .map((link) => `${page}: ${link}`);
   });
   expect(dead).toEqual([]);
