@@ -117,8 +117,8 @@ export class ConsumerPrograms {
     const { seq } = delivery;
     ledger.acknowledging(era, seq);
     const acknowledged = delivery.ack();
-    // Behind a record that is not done yet it is not kept.
-    const isFirst = era.doneTo > seq || ledger.consumer.nextSeq > seq;
+    // Behind a record that is not done yet it is not kept; nor behind one whose handler has yet to return.
+    const isFirst = ledger.consumer.nextSeq > seq;
     try {
       await acknowledged;
       if (!machine.running) return;
