@@ -43,6 +43,15 @@ export type AppendResult =
   | { readonly kind: "appended"; readonly tail: number; readonly isClosed: boolean }
   | (Exclude<Verdict, { kind: "accept" }> & { readonly tail: number; readonly isClosed: boolean });
 
+/** What opening to write finds out. */
+interface Replayed {
+  readonly logId: string;
+  readonly state: StreamState;
+  readonly snapshotSeq: number;
+  /** Whether there is a snapshot that could not be used. */
+  readonly isRefused: boolean;
+}
+
 /** How to open. */
 export interface OpenOptions {
   /** Bytes of the largest frame. */
@@ -124,7 +133,7 @@ export class OpenStream {
 
   static async #begin(stream: OpenStream): Promise<OpenStream> {
     try {
-      if (stream.#isWriter) await stream.#replay();
+      if (stream.#isWriter) stream.#takeOver(stream.#log, await stream.#replay(stream.#log));
       else await stream.#look();
       return stream;
     } catch (error) {
@@ -253,16 +262,15 @@ export class OpenStream {
 
   async #openForWriting(): Promise<void> {
     const writer = await openWriter(this.#machine, this.#directory, this.#options);
-    const reader = this.#log;
-    this.#log = writer;
+    let replayed: Replayed;
     try {
-      await this.#replay();
+      replayed = await this.#replay(writer);
     } catch (error) {
-      this.#log = reader;
       await writer.close();
       throw error;
     }
-    this.#isWriter = true;
+    const reader = this.#log;
+    this.#takeOver(writer, replayed);
     this.#following?.abort();
     this.#following = undefined;
     await reader.close();
@@ -270,21 +278,28 @@ export class OpenStream {
   }
 
   /** The state from the snapshot and the records after it. */
-  async #replay(): Promise<void> {
-    const log = this.#log;
+  async #replay(log: FileLog<Uint8Array>): Promise<Replayed> {
     const { storage } = this.#machine;
-    this.#logId = runSync(loadManifest(storage, this.#directory))?.logId ?? "";
+    const logId = runSync(loadManifest(storage, this.#directory))?.logId ?? "";
     const { firstSeq, nextSeq } = log;
-    const snapshot = loadSnapshot(storage, this.#directory, { logId: this.#logId, firstSeq, nextSeq });
-    const state = snapshot ?? new StreamState(log.firstSeq);
-    this.#snapshotSeq = snapshot === undefined ? log.firstSeq : snapshot.nextSeq;
+    const snapshot = loadSnapshot(storage, this.#directory, { logId, firstSeq, nextSeq });
+    const state = snapshot ?? new StreamState(firstSeq);
+    const snapshotSeq = snapshot === undefined ? firstSeq : snapshot.nextSeq;
     for await (const batch of log.readBatches({ from: state.nextSeq })) {
       for (let i = 0; i < batch.count; i++) state.apply(frameAt(log, state.nextSeq, batch.bytesAt(i)));
     }
+    return { logId, state, snapshotSeq, isRefused: snapshot === undefined && hasSnapshot(storage, this.#directory) };
+  }
+
+  /** In one step: nobody sees the log of the writer with the state of a reader, which knows no producers, or the other way round. */
+  #takeOver(writer: FileLog<Uint8Array>, { logId, state, snapshotSeq, isRefused }: Replayed): void {
+    this.#log = writer;
+    this.#isWriter = true;
+    this.#logId = logId;
+    this.#snapshotSeq = snapshotSeq;
     this.#setState(state);
     // One that was refused would be so every time; and what took long to replay need not be replayed again.
-    const isRefused = snapshot === undefined && hasSnapshot(storage, this.#directory);
-    if (isRefused || state.nextSeq - this.#snapshotSeq >= snapshotEvery) this.#storeSnapshot();
+    if (isRefused || state.nextSeq - snapshotSeq >= snapshotEvery) this.#storeSnapshot();
   }
 
   /** Of a log that is only read: how far it goes, and whether its last record closes it. */
@@ -298,7 +313,8 @@ export class OpenStream {
       state.isClosed = frame.close;
       if (isCloseOnly(frame)) state.tail = nextSeq - 1;
     }
-    this.#setState(state);
+    // What was looked up meanwhile may be further, and what became the writer knows more.
+    if (this.#log === log && nextSeq >= this.#state.nextSeq) this.#setState(state);
   }
 
   #setState(state: StreamState): void {
