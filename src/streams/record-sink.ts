@@ -50,8 +50,9 @@ export class RecordSink<In> {
     if (!this.hasRoom) await this.#log.ready();
   }
 
-  /** Appends; the answer comes later. */
+  /** Appends; the answer comes later. @throws the first failure: behind it nothing more is appended */
   add(data: In): void {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#unanswered++;
     this.#log.append(data).then(
       () => this.#settle(),

@@ -139,6 +139,22 @@ test("a full disk fails the pipeline, also at its last record; the log goes on",
   await log.close();
 });
 
+test("behind an append that failed nothing is appended, and nobody is told that it was taken", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const log = await FileLog.open(newPath(), { machine });
+  storage.faults.on({ kind: "write", path: ".log" }, ({ background }) => (background ? failWith("ENOSPC") : undefined));
+  const stream = toNodeWritable(log, { highWaterMark: 4 });
+  const told: unknown[] = [];
+  const closed = once(stream, "close").catch((error: unknown) => error);
+  for (const data of ["aaaaaaaa", "bbbbbbbb", "cccccccc"]) stream.write(data, (error) => told.push(error?.message));
+  expect(await closed).toMatchObject({ code: "SEQLOG_NO_SPACE" });
+  expect(told.length).toBe(3);
+  expect(told[0]).toBeUndefined();
+  expect(told.slice(1)).not.toContain(undefined);
+  expect(log.nextSeq).toBe(0);
+  await log.close();
+});
+
 test("a source that fails destroys it, and the log stays open", async () => {
   const log = await FileLog.open(newPath());
   async function* failing(): AsyncGenerator<string> {

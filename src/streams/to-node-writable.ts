@@ -8,7 +8,8 @@ import { checkHighWaterMark } from "./record-source.ts";
  * the log's `append` takes. A write's callback says that the log has taken the record; `finish` says
  * that all of them are on the disk. `write` returns false while more than `highWaterMark` bytes wait
  * for the disk. An append that fails destroys the stream with its error: then no `finish` comes, and
- * records that were written before it may be in the log. The log stays open.
+ * nothing more is appended; records that the log had taken by then may be in it, those behind the one
+ * that failed too. The log stays open.
  *
  * @throws {RangeError} for a wrong `highWaterMark`
  *
@@ -28,19 +29,24 @@ export function toNodeWritable<In>(log: WritableLog<In>, options: WriteStreamOpt
   const { highWaterMark = defaultHighWaterMark } = options;
   checkHighWaterMark(highWaterMark);
   const sink = new RecordSink(log, highWaterMark, (error) => void stream.destroy(error));
+  const add = (data: In, taken: (error?: Error | null) => void): void => {
+    try {
+      // Whoever destroyed it wants nothing more to be appended.
+      if (stream.destroyed) throw stream.errored ?? new Error("the stream was destroyed");
+      sink.add(data);
+    } catch (error) {
+      return taken(error as Error);
+    }
+    taken();
+  };
   const stream = new Writable({
     objectMode: true,
     // One record that the log takes, and one that waits for room.
     highWaterMark: 2,
     write(data: In, _encoding, taken) {
-      if (sink.hasRoom) {
-        sink.add(data);
-        return taken();
-      }
-      sink.room().then(() => {
-        if (!this.destroyed) sink.add(data);
-        taken();
-      }, taken);
+      if (!sink.hasRoom) {
+        sink.room().then(() => add(data, taken), taken);
+      } else add(data, taken);
     },
     final(finished) {
       sink.finish().then(() => finished(), finished);

@@ -168,3 +168,30 @@ test("aborting a writable leaves the log open, with what it had taken", async ()
   expect(await textsOf(log)).toEqual(["a", "b"]);
   await log.close();
 });
+
+test("behind an append that failed nothing is appended, whoever waits for room; nor after an abort", async () => {
+  const { machine, storage } = withFaults(nodeMachine);
+  const full = await FileLog.open(newPath(), { machine });
+  let isFull = true;
+  storage.faults.on({ kind: "write", path: ".log" }, ({ background }) =>
+    background && isFull ? failWith("ENOSPC") : undefined,
+  );
+  const writer = toWritableStream(full, { highWaterMark: 4 }).getWriter();
+  const closed = writer.closed.catch((error: unknown) => error);
+  const first = writer.write("aaaaaaaa").then(() => (isFull = true));
+  const written = await Promise.allSettled([first, writer.write("bbbbbbbb"), writer.write("cccccccc")]);
+  expect(written.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  expect(await closed).toMatchObject({ code: "SEQLOG_NO_SPACE" });
+  isFull = false;
+  expect(full.nextSeq).toBe(0);
+  await full.close();
+
+  const log = await FileLog.open(newPath());
+  const aborted = toWritableStream(log, { highWaterMark: 4 }).getWriter();
+  const waiting = [aborted.write("aaaaaaaa"), aborted.write("bbbbbbbb")];
+  await waiting[0];
+  await Promise.allSettled([aborted.abort(new Error("no more")), ...waiting]);
+  await log.flush();
+  expect(await textsOf(log)).toEqual(["aaaaaaaa"]);
+  await log.close();
+});
