@@ -1,4 +1,5 @@
-/** Clients that ask for much and take nothing: what they cost is bounded, and the others are served. */
+/** Clients that ask for much and take nothing, or send little at a time: what they cost is bounded, and the others are served. */
+import { request as httpRequest } from "node:http";
 import { type Socket, connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { newPath } from "../crash/scratch-directory.ts";
@@ -67,3 +68,29 @@ for (const [name, query] of [
     expect(peak).toBeLessThanOrEqual(maxResident);
   });
 }
+
+test("a body in chunks of a byte costs about what a body costs", async () => {
+  const server = await ServerProcess.start(newPath());
+  onTestFinished(() => server.kill());
+  const { hostname, port } = new URL(server.url);
+  const headers = { "content-type": "application/octet-stream" };
+  await fetch(`${server.url}/v1/stream/a`, { method: "PUT", headers });
+  const request = httpRequest({ hostname, port, path: "/v1/stream/a", method: "POST", headers });
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    request.on("response", ({ statusCode }) => resolve(statusCode));
+    request.on("error", reject);
+  });
+  request.flushHeaders();
+  const socket = await new Promise<Socket>((resolve) => request.on("socket", resolve));
+  // Each would take 400 bytes if it were kept as it comes.
+  const chunks = "1\r\nx\r\n".repeat(16 * 1024);
+  for (let i = 0; i < 128; i++) {
+    if (!socket.write(chunks)) await new Promise((resolve) => socket.once("drain", resolve));
+  }
+  request.end();
+  expect(await answered).toBe(204);
+  expect((await (await fetch(`${server.url}/v1/stream/a`)).arrayBuffer()).byteLength).toBe(128 * 16 * 1024);
+  const { peak } = server.memory();
+  console.log(`2 MiB in chunks of a byte: ${(peak / mib).toFixed(0)} MiB resident at most`);
+  expect(peak).toBeLessThanOrEqual(300 * mib);
+});

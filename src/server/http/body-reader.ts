@@ -31,12 +31,28 @@ export class BodyBudget {
   }
 }
 
-/** One body. Whoever reads it calls `done` when nobody needs it any more. */
+/** Parts from this length on are kept as they are; beside so many bytes an object more is nothing. */
+const leastKept = 16 * 1024;
+
+/** Blocks that the other parts are copied into are as large as what came before them, within these. */
+const leastBlock = 1024;
+const mostBlock = 64 * 1024;
+
+/**
+ * One body. Whoever reads it calls `done` when nobody needs it any more.
+ *
+ * An object takes hundreds of bytes whatever it holds, and a client chooses how small the parts are: only
+ * the first one, which mostly is all, and large ones are kept, the others are copied one behind the other.
+ */
 export class BodyParts {
   readonly #budget: BodyBudget;
   readonly #most: number;
   #parts: Uint8Array[] = [];
+  /** Where small parts are copied to, behind all of `#parts`, and how far it is filled. */
+  #block: Uint8Array | undefined;
+  #filled = 0;
   #length = 0;
+  /** What the budget was asked for: of a block all of it. */
   #charged = 0;
   #isDone = false;
 
@@ -47,10 +63,40 @@ export class BodyParts {
 
   /** @throws {Problem} when it is too much */
   add(part: Uint8Array): void {
+    // Whoever needed it has gone.
+    if (this.#isDone || part.length === 0) return;
     this.check(this.#length + part.length);
-    this.#budget.take(part.length);
+    if (this.#length === 0 || part.length >= leastKept) {
+      this.charge(part.length);
+      this.#closeBlock();
+      this.#parts.push(part);
+    } else {
+      this.#copy(part);
+    }
     this.#length += part.length;
-    this.#parts.push(part);
+  }
+
+  #copy(part: Uint8Array): void {
+    if (this.#block === undefined || part.length > this.#block.length - this.#filled) {
+      const size = Math.max(part.length, leastBlock, Math.min(mostBlock, this.#length));
+      this.charge(size);
+      this.#closeBlock();
+      this.#block = Buffer.allocUnsafeSlow(size);
+    }
+    this.#block.set(part, this.#filled);
+    this.#filled += part.length;
+  }
+
+  /** Nothing is copied into it any more; of one that is mostly empty only what is in it is kept. */
+  #closeBlock(): void {
+    if (this.#block === undefined) return;
+    const unused = this.#block.length - this.#filled;
+    const bytes = this.#block.subarray(0, this.#filled);
+    const isMostlyEmpty = unused > this.#filled;
+    this.#parts.push(isMostlyEmpty ? new Uint8Array(bytes) : bytes);
+    if (isMostlyEmpty) this.#refund(unused);
+    this.#block = undefined;
+    this.#filled = 0;
   }
 
   /** @throws {Problem} when a body of so many bytes is larger than it may be */
@@ -69,16 +115,23 @@ export class BodyParts {
     this.#charged += bytes;
   }
 
-  /** All of it. */
+  #refund(bytes: number): void {
+    this.#budget.give(bytes);
+    this.#charged -= bytes;
+  }
+
+  /** All of it. Nothing is added any more. */
   whole(): Uint8Array {
-    return this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
+    this.#closeBlock();
+    if (this.#parts.length !== 1) this.#parts = [Buffer.concat(this.#parts, this.#length)];
+    return this.#parts[0] as Uint8Array;
   }
 
   done(): void {
     this.#isDone = true;
-    this.#budget.give(this.#length + this.#charged);
+    this.#refund(this.#charged);
     this.#length = 0;
-    this.#charged = 0;
     this.#parts = [];
+    this.#block = undefined;
   }
 }

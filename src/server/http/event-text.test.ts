@@ -73,3 +73,7 @@ test("text goes as text, everything else as base64", () => {
   expect(eventFormOf("TEXT/html", false)).toBe("text");
   expect(eventFormOf("application/octet-stream", false)).toBe("base64");
 });
+
+test.each(["\ufeffhello", "\ufeff", "a\ufeffb", "\ufeff\ufeff"])("a byte order mark stays: %j", (text) => {
+  expect(dataOf(encoded("text", text))).toBe(text);
+});

@@ -6,7 +6,8 @@ import { isTextType } from "../streams/content-type.ts";
 import { offsetToken } from "../streams/offset-token.ts";
 import type { Piece } from "../streams/source.ts";
 
-const utf8 = new TextDecoder();
+/** A byte order mark is part of what was appended, wherever it stands. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What a control event says, beside where the piece ends. */
 export interface Control {
