@@ -130,8 +130,8 @@ export const mutantsOfStreams: readonly Mutant[] = [
     edits: [
       {
         file: streamStore,
-        find: `    this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) });`,
-        replace: `    entry.meta = { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) };`,
+        find: `    this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(end + lease) });`,
+        replace: `    entry.meta = { ...entry.meta, aliveUntil: Math.ceil(end + lease) };`,
       },
     ],
   },
@@ -202,7 +202,7 @@ export const mutantsOfStreams: readonly Mutant[] = [
       {
         file: streamStore,
         find: `    this.#directory.tryToOwn();
-    this.#look();
+    this.#look(extent);
 `,
         replace: ``,
       },
@@ -215,7 +215,7 @@ export const mutantsOfStreams: readonly Mutant[] = [
       {
         file: streamStore,
         find: `    // What the other process did before it let go.
-    this.#look();`,
+    this.#look("all");`,
         replace: ``,
       },
     ],

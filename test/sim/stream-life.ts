@@ -47,7 +47,7 @@ export const staleMs = 250;
 
 /** How much longer than its TTL a stream may live when its server has ended. */
 function leaseMs(ttlMs: number): number {
-  return Math.min(ttlMs / 8, 60_000) + 1;
+  return Math.min(Math.max(ttlMs / 8, 1_000), 60_000) + 1;
 }
 
 export class StreamLife {

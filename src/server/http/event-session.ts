@@ -25,7 +25,7 @@ export interface EventSessionOptions {
   readonly cursor: string | undefined;
   /** Aborts when the server is closing. */
   readonly closing: AbortSignal;
-  /** Called before something is sent. */
+  /** Called before something is sent, and at the end. */
   readonly touch: () => void;
 }
 
@@ -40,7 +40,8 @@ export async function runEventSession(options: EventSessionOptions, sink: EventS
   const stopTimer = clock.after(limits.maxEventsMs, end, { keepAlive: true });
   const unfollow = source.follow();
   try {
-    await send(options, sink, over.signal);
+    // It was read until the end, whoever ended it.
+    await send(options, sink, over.signal).finally(options.touch);
   } finally {
     unfollow();
     stopTimer();

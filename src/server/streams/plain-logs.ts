@@ -7,11 +7,8 @@ import { loadManifest, manifestPath } from "../../log/manifest.ts";
 import { runSync } from "../../storage/plan.ts";
 import type { Machine } from "../../storage/storage.ts";
 import { LogSource } from "./log-source.ts";
+import { LookAgain } from "./look-again.ts";
 import { problemOfPath, reservedSegment } from "./stream-path.ts";
-
-/** How often, at most, the directory is gone through: and so much longer than it takes is waited in between. */
-const lookAgainMs = 250;
-const lookAgainTimes = 20;
 
 /** Directories below this many others are not looked into. */
 const maxDepth = 8;
@@ -48,7 +45,7 @@ export class DirectoryLogs implements LogCollection {
   readonly #directory: string;
   readonly #most: number;
   #names = new Set<string>();
-  #lookAgainAt = -Infinity;
+  readonly #lookAgain: LookAgain;
   /** Used last at the end. */
   readonly #open = new Map<string, Promise<Opened>>();
 
@@ -56,6 +53,7 @@ export class DirectoryLogs implements LogCollection {
     this.#machine = machine;
     this.#directory = directory;
     this.#most = maxOpenLogs;
+    this.#lookAgain = new LookAgain(machine.clock);
   }
 
   find(name: string): PlainLog | undefined {
@@ -83,13 +81,9 @@ export class DirectoryLogs implements LogCollection {
   }
 
   #look(): void {
-    const { clock } = this.#machine;
-    const begun = clock.now();
-    if (begun < this.#lookAgainAt) return;
+    if (!this.#lookAgain.isDue) return;
     const found = new Set<string>();
-    this.#lookInto(this.#directory, [], found);
-    const ended = clock.now();
-    this.#lookAgainAt = ended + Math.max(lookAgainMs, (ended - begun) * lookAgainTimes);
+    this.#lookAgain.look(() => this.#lookInto(this.#directory, [], found));
     this.#names = found;
     for (const name of this.#open.keys()) if (!found.has(name)) void this.#drop(name);
   }

@@ -20,6 +20,7 @@ const streamName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export interface Seen {
   /** The ids of all streams, those that cannot be read among them. */
   readonly ids: ReadonlySet<string>;
+  /** Of all but those whose names were enough. */
   readonly metas: readonly StreamMeta[];
   /** Why one of them could not be read: it may have any name. */
   readonly unreadable: SeqlogError | undefined;
@@ -91,8 +92,11 @@ export class StreamDirectory {
     }
   }
 
-  /** Reads which streams there are. The owner removes what a crash left of others. */
-  look(): Seen {
+  /**
+   * Reads which streams there are. The owner removes what a crash left of others.
+   * @param isKnown of which streams the name is enough
+   */
+  look(isKnown: (id: string) => boolean): Seen {
     const { storage } = this.#machine;
     const ids = new Set<string>();
     const metas: StreamMeta[] = [];
@@ -103,6 +107,10 @@ export class StreamDirectory {
       const isLeft = name.endsWith(draftEnding) || name.endsWith(goneEnding);
       if (isLeft && this.isOwned && !this.#isTidy) this.#removeLeftover(join(this.#root, name));
       if (!streamName.test(name)) continue;
+      if (isKnown(name)) {
+        ids.add(name);
+        continue;
+      }
       const meta = this.#metaAt(name, isSyncing);
       if (meta === "removed") continue;
       ids.add(name);
@@ -116,6 +124,11 @@ export class StreamDirectory {
     this.#isTidy = this.isOwned;
     if (isSyncing && unreadable === undefined) this.#isUnsynced = false;
     return { ids, metas, unreadable, isUnsynced: isSyncing };
+  }
+
+  /** Reads what one stream is. What cannot be read is told of. */
+  lookAt(id: string): StreamMeta | "removed" | SeqlogError {
+    return this.#metaAt(id, false);
   }
 
   #removeLeftover(directory: string): void {

@@ -2,6 +2,7 @@
 import type { Frame } from "../frame/frame.ts";
 import type { Changes } from "./changes.ts";
 import { isJsonType } from "./content-type.ts";
+import type { Renewals } from "./renewals.ts";
 import { type Piece, type Source, emptyPiece } from "./source.ts";
 import type { HeldStream, StreamEntry } from "./stream-entry.ts";
 
@@ -16,10 +17,12 @@ export class StreamSource implements Source {
   readonly tag: string;
   /** The stream, then the one that it was forked from, and so on. */
   readonly #chain: readonly Link[];
+  readonly #renewals: Renewals;
 
-  constructor(chain: readonly Link[]) {
+  constructor(chain: readonly Link[], renewals: Renewals) {
     const { meta } = (chain[0] as Link).entry;
     this.#chain = chain;
+    this.#renewals = renewals;
     this.contentType = meta.contentType;
     this.isJson = isJsonType(meta.contentType);
     this.tag = meta.id;
@@ -56,7 +59,13 @@ export class StreamSource implements Source {
   }
 
   follow(): () => void {
-    return this.#own.held.stream.follow();
+    const { entry, held } = this.#own;
+    const unfollow = held.stream.follow();
+    const stopRenewing = this.#renewals.follow(entry);
+    return () => {
+      stopRenewing();
+      unfollow();
+    };
   }
 
   read(from: number, maxBytes: number): Promise<Piece> | Piece {

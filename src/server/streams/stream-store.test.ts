@@ -90,6 +90,19 @@ async function read(store: StreamStore, path: string): Promise<string> {
   }
 }
 
+/** Follows a stream as a reader does that waits; returns how to end that. */
+async function followed(store: StreamStore, path: string): Promise<() => void> {
+  const entry = store.find(path);
+  if (entry === undefined) throw new Error(`${path} is not there`);
+  const source = await store.source(entry);
+  store.touch(entry, "read");
+  const unfollow = source.follow();
+  return () => {
+    unfollow();
+    source.release();
+  };
+}
+
 async function refusalOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(
     () => new Error("it went through"),
@@ -355,6 +368,72 @@ describe("expiry", () => {
     });
   });
 
+  describe("of a stream that is followed", () => {
+    test.each([
+      [1, [1, 999, 1_500, 7_000]],
+      [4, [1, 700, 1_200, 5_000, 7_000]],
+      [80, [2_600, 40_000, 250_000]],
+      [7200, [100, 50_000, 9_000_000]],
+    ])("with a TTL of %i s a crash leaves all of it, at any time", async (ttlSeconds, times) => {
+      const leaseMs = Math.min(Math.max(ttlSeconds * 125, 1_000), 60_000);
+      for (const followedMs of times) {
+        const disk = new SimulatedDisk();
+        const machine = disk.boot();
+        machine.storage.makeDirectorySync(directory);
+        await must(machine, async () => {
+          const store = openStore(machine);
+          await create(store, "a", { ttlSeconds });
+          await followed(store, "a");
+          await pause(machine, followedMs);
+          expect(store.find("a")).toBeDefined();
+        });
+        const crashedAt = machine.clock.now();
+        disk.crash({ keep: 0 });
+        const next = disk.boot();
+        await must(next, async () => {
+          const store = openStore(next);
+          await pause(next, crashedAt + ttlSeconds * 1000 - 1 - next.clock.now());
+          expect(store.find("a"), `${followedMs} ms`).toBeDefined();
+          await pause(next, leaseMs + 2);
+          expect(store.find("a"), `${followedMs} ms`).toBeUndefined();
+          await store.close();
+        });
+      }
+    });
+
+    test("little is written for it, however short its TTL is and however many follow", () =>
+      withStore(async (store, machine, disk) => {
+        await create(store, "a", { ttlSeconds: 1 });
+        const ends = await Promise.all(Array.from({ length: 20 }, () => followed(store, "a")));
+        disk.operations.clear();
+        await pause(machine, 60_000);
+        expect(disk.operations.count("rename", "STREAM.tmp")).toBeLessThanOrEqual(80);
+        for (const end of ends) end();
+        disk.operations.clear();
+        await pause(machine, 60_000);
+        expect(disk.operations.count("rename", "STREAM.tmp")).toBe(0);
+        expect(store.find("a")).toBeUndefined();
+      }));
+
+    test("what could not be written is told of, and written later", async () => {
+      const disk = new SimulatedDisk();
+      const machine = disk.boot();
+      machine.storage.makeDirectorySync(directory);
+      await must(machine, async () => {
+        const told: Error[] = [];
+        const options = { maxOpenLogs: 100, maxRecordBytes: 1024, report: (error: Error) => void told.push(error) };
+        const store = StreamStore.open(machine, directory, options);
+        await create(store, "a", { ttlSeconds: 80 });
+        await followed(store, "a");
+        machine.faults.on({ kind: "fsync", path: "STREAM.tmp" }, failWith("ENOSPC"));
+        await pause(machine, 9_000);
+        expect(told).toMatchObject([{ code: "SEQLOG_NO_SPACE" }]);
+        expect((store.find("a")?.meta.aliveUntil ?? 0) - machine.clock.now()).toBeGreaterThanOrEqual(80_000);
+        await store.close();
+      });
+    });
+  });
+
   test("what has run out goes by itself, files and all", () =>
     withStore(async (store, machine, disk) => {
       await create(store, "a", { ttlSeconds: 1, body: Buffer.from("x") });
@@ -505,6 +584,42 @@ describe("two processes", () => {
       await pause(first, 1_000);
       expect(await create(theirs, "b")).toBe(true);
       expect(await read(theirs, "a")).toBe("x");
+    }));
+
+  test("a stream that somebody follows at the one is alive for the other", () =>
+    withTwo(async (mine, theirs, first) => {
+      const end = await followed(mine, "a");
+      await pause(first, 25_000);
+      expect(theirs.find("a")).toBeDefined();
+      end();
+      await pause(first, 12_000);
+      expect(theirs.find("a")).toBeUndefined();
+    }));
+
+  test("a stream that was removed and made again is seen at once by who asks for it", () =>
+    withTwo(async (mine, theirs, first) => {
+      expect(await read(theirs, "plain")).toBe("");
+      await mine.delete("plain");
+      expect(theirs.find("plain")).toBeUndefined();
+      await create(mine, "plain", { body: Buffer.from("y") });
+      await pause(first, 300);
+      expect(await read(theirs, "plain")).toBe("y");
+      await mine.delete("plain");
+      await create(mine, "plain", { body: Buffer.from("z") });
+      expect(await read(theirs, "plain")).toBe("z");
+    }));
+
+  test("who looks again reads the names, and what is new or asked for: not every stream", () =>
+    withTwo(async (mine, theirs, first, second) => {
+      for (let i = 0; i < 100; i++) await create(mine, `s${i}`);
+      await pause(first, 300);
+      expect(theirs.find("s99")).toBeDefined();
+      const before = second.operations;
+      await create(mine, "new");
+      await pause(first, 300);
+      expect(theirs.find("new")).toBeDefined();
+      expect(theirs.find("s50")).toBeDefined();
+      expect(second.operations - before).toBeLessThan(40);
     }));
 
   test("only the one that keeps it alive appends to a stream with a TTL; others may be appended to by both", () =>

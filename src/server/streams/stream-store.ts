@@ -23,10 +23,12 @@ import {
   isSame,
   makeStreamDirectory,
 } from "./create-stream.ts";
+import { LookAgain } from "./look-again.ts";
 import { OpenLogs } from "./open-logs.ts";
 import { wasClosed } from "./open-stream.ts";
 import { Refusal, notFound } from "./refusal.ts";
 import { removeTree } from "./remove-directory.ts";
+import { Renewals } from "./renewals.ts";
 import { StreamDirectory } from "./stream-directory.ts";
 import { type HeldStream, StreamEntry } from "./stream-entry.ts";
 import { type ForkPoint, type StreamMeta, newMeta, storeMeta } from "./stream-meta.ts";
@@ -39,12 +41,9 @@ export interface StoreOptions {
   readonly maxOpenLogs: number;
   /** Bytes of the largest frame. */
   readonly maxRecordBytes: number;
-  /** Told of streams that cannot be served. */
+  /** Told of streams that cannot be served, or kept alive. */
   readonly report?: (error: Error) => void;
 }
-
-/** How often a directory that another process changes is looked at. */
-const lookAgainMs = 250;
 
 /** How often streams whose time is over are looked for. */
 const sweepMs = 10_000;
@@ -52,9 +51,16 @@ const sweepMs = 10_000;
 /** A read of a fork goes through the streams that it was forked from, so they are not more than this. */
 const maxForkDepth = 64;
 
-/** With a TTL, so much of it, and no more, is written ahead, so that not every read is a write. */
+/** With a TTL, so much of it, within these bounds, is written ahead, so that not every read is a write. */
 const leaseShare = 8;
+const minLeaseMs = 1_000;
 const maxLeaseMs = 60_000;
+
+/** Of a stream that is followed the last part of what was written ahead is not used up. */
+const leaseReserve = 1 / 4;
+
+/** What is read again where another process changes the streams: which there are, or also what each is. */
+type Extent = "names" | "all";
 
 export class StreamStore {
   readonly #machine: Machine;
@@ -66,7 +72,11 @@ export class StreamStore {
   /** Changes of one name come one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #unfinished = new Unfinished();
-  #lookedAt = 0;
+  readonly #renewals: Renewals;
+  readonly #report: (error: Error) => void;
+  readonly #lookAgainFor: Readonly<Record<Extent, LookAgain>>;
+  /** What is known may be wrong, and is made up for before anything is built on it. */
+  #mustLook = false;
   /** Why there may be streams that are not known. */
   #unreadable: SeqlogError | undefined;
   #stopSweep: (() => void) | undefined;
@@ -74,8 +84,11 @@ export class StreamStore {
   private constructor(machine: Machine, directory: string, options: StoreOptions) {
     this.#machine = machine;
     this.#storage = machine.storage;
-    this.#directory = new StreamDirectory(machine, directory, options.report ?? (() => undefined));
+    this.#report = options.report ?? (() => undefined);
+    this.#directory = new StreamDirectory(machine, directory, this.#report);
     this.#logs = new OpenLogs(machine, options.maxOpenLogs, options, this.#unfinished);
+    this.#renewals = new Renewals(machine.clock, (entry) => this.#renew(entry));
+    this.#lookAgainFor = { names: new LookAgain(machine.clock), all: new LookAgain(machine.clock) };
   }
 
   /** Finds the streams under a directory; opens none of their logs. */
@@ -84,7 +97,7 @@ export class StreamStore {
     if (store.#directory.exists) {
       try {
         store.#directory.tryToOwn();
-        store.#look();
+        store.#look("all");
       } catch (error) {
         store.#directory.release();
         throw error;
@@ -96,8 +109,8 @@ export class StreamStore {
 
   /** The stream of a name, also one that is deleted and has forks. Streams whose time is over are not there. */
   find(path: string): StreamEntry | undefined {
-    this.#lookAgain();
-    const entry = this.#byPath.get(path);
+    this.#lookAgain("names");
+    const entry = this.#seen(this.#byPath.get(path));
     if (entry === undefined || !this.#isOver(entry)) return entry;
     this.#expire(entry);
     return entry.meta.isDeleted && !entry.isGone ? entry : undefined;
@@ -115,15 +128,28 @@ export class StreamStore {
     return this.find(path);
   }
 
-  /** What could not be read may be readable now. */
+  /** What could not be read may be readable now. (Who is not the owner looks whenever a stream is asked for.) */
   #lookForUnreadable(): void {
-    if (this.#unreadable === undefined) return;
-    if (this.#isTimeToLook) this.#look();
+    if (this.#unreadable === undefined || !this.#directory.isOwned) return;
+    if (this.#lookAgainFor.all.isDue) this.#look("all");
+  }
+
+  /** A stream as it is now, though another process may change it; undefined when that has removed it. */
+  #seen(entry: StreamEntry | undefined): StreamEntry | undefined {
+    if (entry === undefined || this.#directory.isOwned) return entry;
+    const meta = this.#directory.lookAt(entry.meta.id);
+    if (meta === "removed") {
+      this.#look("names");
+      return this.#byPath.get(entry.meta.path);
+    }
+    // One that cannot be read now is what it was.
+    if (!(meta instanceof SeqlogError)) this.#note(meta, false);
+    return entry;
   }
 
   /** All that are there, in no particular order. */
   *entries(): Generator<StreamEntry> {
-    this.#lookAgain();
+    this.#lookAgain("all");
     for (const entry of this.#byPath.values()) {
       if (!entry.meta.isDeleted && !this.#isOver(entry)) yield entry;
     }
@@ -142,7 +168,7 @@ export class StreamStore {
         chain.push({ entry: at, held: await this.hold(at) });
         if (at.meta.fork !== null && at.source === undefined) throw missingSource(at);
       }
-      return new StreamSource(chain);
+      return new StreamSource(chain, this.#renewals);
     } catch (error) {
       for (const { held } of chain) held.release();
       throw error;
@@ -159,18 +185,44 @@ export class StreamStore {
   touch(entry: StreamEntry, use: "read" | "append"): void {
     if (entry.meta.ttlSeconds === null) return;
     if (use === "append") this.#own();
+    this.#prolong(entry, 0);
+  }
+
+  /** From now on it lives for its TTL, and `reserve` of what is written ahead is not used up. */
+  #prolong(entry: StreamEntry, reserve: number): void {
     const { ttlSeconds, aliveUntil } = entry.meta;
-    if (ttlSeconds === null) return;
+    if (ttlSeconds === null || entry.isGone) return;
     const now = this.#machine.clock.now();
-    const ttlMs = ttlSeconds * 1000;
     entry.lastAccessMs = now;
-    if (entry.isLeaseUnsynced && this.#directory.isOwned) {
+    if (!this.#directory.isOwned) return;
+    if (entry.isLeaseUnsynced) {
       this.#storage.fsyncDirectorySync(entry.directory);
       entry.isLeaseUnsynced = false;
     }
-    if (now + ttlMs <= (aliveUntil ?? 0) || !this.#directory.isOwned) return;
-    const lease = Math.min(ttlMs / leaseShare, maxLeaseMs);
-    this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(now + ttlMs + lease) });
+    const lease = leaseMsOf(ttlSeconds);
+    const end = now + ttlSeconds * 1000;
+    if (end + lease * reserve <= (aliveUntil ?? 0)) return;
+    this.#storeMeta(entry, { ...entry.meta, aliveUntil: Math.ceil(end + lease) });
+  }
+
+  /**
+   * Of a stream that is followed: whoever follows it reads it all the time, and a crash in the next moment
+   * must leave it all its time. Returns for how long it does.
+   */
+  #renew(entry: StreamEntry): number {
+    try {
+      this.#prolong(entry, leaseReserve);
+    } catch (error) {
+      // The next time may be better; whoever reads or appends is told.
+      if (!(error instanceof SeqlogError)) throw error;
+      this.#report(error);
+    }
+    const { ttlSeconds, aliveUntil } = entry.meta;
+    const lease = leaseMsOf(ttlSeconds ?? 0);
+    const left = (aliveUntil ?? 0) - entry.lastAccessMs - (ttlSeconds ?? 0) * 1000;
+    const enough = left - lease * leaseReserve;
+    // Where it failed, or is another process's to do, it is tried again before long.
+    return enough >= 0 ? Math.min(Math.max(enough, 1), lease) : lease * leaseReserve;
   }
 
   /** Makes the stream, or finds that it is there already as it is asked for. @throws {Refusal} */
@@ -290,8 +342,7 @@ export class StreamStore {
       this.#removeLater(places.draft);
       // It may have got its name after all: whoever looks for one looks again.
       this.#directory.distrust();
-      if (error instanceof SeqlogError) this.#unreadable = error;
-      this.#lookedAt = 0;
+      this.#distrust(error);
       throw error;
     }
     // A look may have found it already.
@@ -391,8 +442,7 @@ export class StreamStore {
     try {
       return this.#directory.setAside(entry.directory);
     } catch (error) {
-      if (error instanceof SeqlogError) this.#unreadable = error;
-      this.#lookedAt = 0;
+      this.#distrust(error);
       throw error;
     }
   }
@@ -479,64 +529,76 @@ export class StreamStore {
     if (this.#directory.isOwned) return;
     this.#directory.own();
     // What the other process did before it let go.
-    this.#look();
+    this.#look("all");
   }
 
   /** Where another process changes what there is, looks again now and then. */
-  #lookAgain(): void {
-    if (this.#unreadable !== undefined && this.#lookedAt === 0) return this.#look();
+  #lookAgain(asked: Extent): void {
+    if (this.#mustLook) return this.#look("all");
     if (this.#directory.isOwned) return;
-    if (!this.#isTimeToLook || !this.#directory.exists) return;
+    const extent = this.#lookAgainFor.all.isDue ? asked : "names";
+    if (!this.#lookAgainFor[extent].isDue || !this.#directory.exists) return;
     this.#directory.tryToOwn();
-    this.#look();
+    this.#look(extent);
   }
 
-  /** A clock that was set back does not make the last look a later one. */
-  get #isTimeToLook(): boolean {
-    return Math.abs(this.#machine.clock.now() - this.#lookedAt) >= lookAgainMs;
+  /** There may be a stream that is not known, or none where one is. */
+  #distrust(error: unknown): void {
+    if (!(error instanceof SeqlogError)) return;
+    this.#unreadable = error;
+    this.#mustLook = true;
   }
 
-  /** Brings what is known to what is there. One that fails is made up for before a name is called free. */
-  #look(): void {
+  /**
+   * Brings what is known to what is there: as far as was asked for, or all of it when that is this process's
+   * to change. One that fails is made up for before a name is called free.
+   */
+  #look(asked: Extent): void {
+    const extent = this.#directory.isOwned ? "all" : asked;
     try {
-      this.#lookOnce();
+      this.#lookAgainFor[extent].look(() => this.#lookOnce(extent));
     } catch (error) {
-      if (error instanceof SeqlogError) this.#unreadable = error;
-      this.#lookedAt = 0;
+      this.#distrust(error);
       throw error;
     }
   }
 
-  #lookOnce(): void {
-    this.#lookedAt = this.#machine.clock.now();
-    const { ids, metas, unreadable, isUnsynced } = this.#directory.look();
+  #lookOnce(extent: Extent): void {
+    const { ids, metas, unreadable, isUnsynced } = this.#directory.look(
+      (id) => extent === "names" && this.#byId.has(id),
+    );
     this.#unreadable = unreadable;
+    this.#mustLook = false;
     for (const entry of this.#byId.values()) {
       if (ids.has(entry.meta.id)) continue;
       // Another process has removed it.
       this.#forget(entry);
       this.#unfinished.add(this.#logs.close(entry));
     }
-    for (const meta of metas) {
-      let entry = this.#byId.get(meta.id);
-      if (entry === undefined) {
-        entry = new StreamEntry(meta, this.#directory.placeOf(meta.id).directory, lastAccessOf(meta));
-        this.#add(entry);
-      }
-      entry.meta = meta;
-      // Another process may have kept it alive.
-      entry.lastAccessMs = Math.max(entry.lastAccessMs, lastAccessOf(meta));
-      entry.isLeaseUnsynced ||= isUnsynced;
-    }
+    for (const meta of metas) this.#note(meta, isUnsynced);
     // Sources may have been read after their forks.
     for (const entry of this.#byId.values()) if (entry.source === undefined) this.#connect(entry);
     if (!this.#directory.isOwned) return;
     for (const entry of this.#byId.values()) this.#collect(entry);
   }
 
+  /** What a stream is, as its STREAM says. */
+  #note(meta: StreamMeta, isUnsynced: boolean): void {
+    let entry = this.#byId.get(meta.id);
+    if (entry === undefined) {
+      entry = new StreamEntry(meta, this.#directory.placeOf(meta.id).directory, lastAccessOf(meta));
+      this.#add(entry);
+    }
+    entry.meta = meta;
+    // Another process may have kept it alive.
+    entry.lastAccessMs = Math.max(entry.lastAccessMs, lastAccessOf(meta));
+    entry.isLeaseUnsynced ||= isUnsynced;
+  }
+
   /** Waits for what is on its way, and closes every log. */
   async close(): Promise<void> {
     this.#logs.stop();
+    this.#renewals.stop();
     this.#stopSweep?.();
     await Promise.allSettled(this.#turns.values());
     await Promise.all([...this.#byId.values()].map((entry) => this.#logs.close(entry)));
@@ -555,6 +617,11 @@ function depthOf(entry: StreamEntry): number {
 /** As late as it can have been. */
 function lastAccessOf({ aliveUntil, ttlSeconds, createdAt }: StreamMeta): number {
   return aliveUntil === null || ttlSeconds === null ? createdAt : aliveUntil - ttlSeconds * 1000;
+}
+
+/** How far ahead the life of a stream is written. */
+function leaseMsOf(ttlSeconds: number): number {
+  return Math.min(Math.max((ttlSeconds * 1000) / leaseShare, minLeaseMs), maxLeaseMs);
 }
 
 function gone(path: string): Refusal {
