@@ -6,6 +6,8 @@ import { ChildWriter } from "./child-writer.ts";
 export class AheadWriter {
   readonly #writer: ChildWriter;
   #nextSeq: number;
+  /** The last record that the consumer is known to have. */
+  #delivered = -1;
   #appending: Promise<void> | undefined;
   #isKilled = false;
 
@@ -24,13 +26,19 @@ export class AheadWriter {
 
   /** The consumer has this record: more is appended, unless there is enough. */
   delivered(seq: number): void {
-    if (this.#appending !== undefined || this.#nextSeq - seq > 100) return;
-    const data = Array.from({ length: 1 + (seq % 40) }, (_, i) => `event ${this.#nextSeq + i}`);
+    this.#delivered = seq;
+    this.#appendAhead();
+  }
+
+  #appendAhead(): void {
+    if (this.#appending !== undefined || this.#nextSeq - this.#delivered > 100) return;
+    const data = Array.from({ length: 1 + (this.#delivered % 40) }, (_, i) => `event ${this.#nextSeq + i}`);
     this.#appending = this.#writer.append(...data).then(
       () => {
         this.#nextSeq += data.length;
         this.#appending = undefined;
-        this.delivered(seq);
+        // The consumer may have had all of these before the answer came: nobody tells of it again.
+        this.#appendAhead();
       },
       (error: unknown) => {
         if (!this.#isKilled) throw error;
