@@ -298,6 +298,30 @@ export function openInput(at: string): fs.ReadStream {
   return fs.createReadStream(at, { highWaterMark: 256 * 1024 });
 }
 
+/** Whether a descriptor that the process was started with is a regular file; for the command line. */
+export function isRegularFile(fd: number): boolean {
+  try {
+    return fs.fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes all of the bytes to where a descriptor stands, blocking; for the command line.
+ * @param name for messages
+ * @throws SEQLOG_NO_SPACE, SEQLOG_IO; a part may be written then
+ */
+export function writeToDescriptor(fd: number, bytes: Uint8Array, name: string): void {
+  attempt("write", name, () => {
+    for (let at = 0; at < bytes.length;) {
+      const written = fs.writeSync(fd, bytes, at, bytes.length - at, null);
+      if (written === 0) throw Object.assign(new Error("nothing was written"), { code: "ENOSPC" });
+      at += written;
+    }
+  });
+}
+
 function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: unknown) => void } {
   let resolve!: (value: T) => void;
   let reject!: (error: unknown) => void;

@@ -120,7 +120,7 @@ describe("what is refused, with nothing written", () => {
     expect({ code, text, stderr }).toEqual({
       code: 4,
       text: "",
-      stderr: `seqlog: ${out}: the output of a salvage must be an empty directory or not there (EEXIST)\n`,
+      stderr: `seqlog: ${out}: the output of a salvage must be an empty directory or not there (EEXIST); found a directory with files in it. Name another one\n`,
     });
     expect(readdirSync(out)).toEqual(["mine"]);
     const asJson = await seqlog(["salvage", log, "--out", out, "--json"]);
