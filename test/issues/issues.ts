@@ -7,6 +7,8 @@ import { SeqlogError } from "../../src/errors.ts";
 import { FileLog } from "../../src/log/file-log.ts";
 import { LogWriter } from "../../src/segment/log-writer.ts";
 import { RecordIndex } from "../../src/segment/record-index.ts";
+import type { CreateRequest } from "../../src/server/streams/create-stream.ts";
+import { StreamStore } from "../../src/server/streams/stream-store.ts";
 import {
   type Fault,
   type FaultMatch,
@@ -50,6 +52,19 @@ async function process(
     throw new OtherHistory(`the process ${outcome.kind}; the history is not the one that was meant`);
   return machine;
 }
+
+function openStreams(machine: SimulatedMachine): StreamStore {
+  return StreamStore.open(machine, directory, { maxOpenLogs: 10, maxRecordBytes: 1024 });
+}
+
+const newStream: Omit<CreateRequest, "path"> = {
+  contentType: "text/plain",
+  ttlSeconds: undefined,
+  expiresAt: undefined,
+  isClosed: false,
+  body: Buffer.from("x"),
+  fork: undefined,
+};
 
 /** A process that only opens the log, and dies of it. */
 async function dieOpening(disk: SimulatedDisk, match: FaultMatch, fault: Fault): Promise<SimulatedMachine> {
@@ -464,6 +479,29 @@ export const issues: readonly Issue[] = [
       });
       disk.kill(reader);
       await expectPosition(disk, 2);
+    },
+  },
+  {
+    name: "a stream that a killed server marked as deleted stays so when the next one has said it",
+    async run() {
+      const disk = makeDisk();
+      const first = await process(disk, "dies", async (machine) => {
+        const store = openStreams(machine);
+        const fork = { path: "a", seq: undefined, subOffset: 0 };
+        const { entry } = await store.create({ ...newStream, path: "a" });
+        await store.create({ ...newStream, path: "b", contentType: undefined, fork });
+        machine.faults.on({ kind: "fsyncDirectory", path: entry.directory }, crashBefore);
+        await store.delete("a");
+      });
+      disk.kill(first);
+      for (const end of ["seen", "after a power cut"]) {
+        await process(disk, "lives", async (machine) => {
+          const isDeleted = openStreams(machine).findSurely("a")?.meta.isDeleted;
+          if (isDeleted !== true) throw new Error(`${end}: the stream that was deleted is there again`);
+          await Promise.resolve();
+        });
+        disk.crash({ keep: 0 });
+      }
     },
   },
 ];

@@ -209,6 +209,17 @@ export const mutantsOfStreams: readonly Mutant[] = [
     ],
   },
   {
+    name: "a server that is not the owner does not read again what a stream is",
+    breaks: 8,
+    edits: [
+      {
+        file: streamStore,
+        find: `    const meta = this.#directory.lookAt(entry.meta.id);`,
+        replace: `    const meta = entry.meta as ReturnType<StreamDirectory["lookAt"]>;`,
+      },
+    ],
+  },
+  {
     name: "a server takes over without looking what there is",
     breaks: 8,
     edits: [
