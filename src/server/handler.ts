@@ -7,11 +7,12 @@ import { localPath } from "../storage/local-path.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import type { Machine } from "../storage/storage.ts";
 import { BodyBudget } from "./http/body-reader.ts";
+import type { HttpAnswer } from "./http/exchange.ts";
 import { FetchRequest, responseOf } from "./http/fetch-exchange.ts";
 import { Guard } from "./http/guard.ts";
 import { type Limits, limitsOf, maxFrameBytes } from "./http/limits.ts";
 import { NodeRequest, sendAnswer } from "./http/node-exchange.ts";
-import { type Context, answer, isOurs } from "./http/routes.ts";
+import { type Context, answer, answerOfError, isOurs } from "./http/routes.ts";
 import { SendBudget } from "./http/send-budget.ts";
 import { Tokens } from "./http/tokens.ts";
 import { Catalog } from "./streams/catalog.ts";
@@ -122,7 +123,8 @@ export function createHandler(options: HandlerOptions): StreamHandler {
     async fetch(request) {
       const wrapped = new FetchRequest(request, budget);
       try {
-        return responseOf(await answer(context, wrapped), request.method);
+        const answered = await answer(context, wrapped);
+        return responseOf(answered, request.method, (error) => answerOfError(context, wrapped, error));
       } finally {
         wrapped.done();
       }
@@ -130,7 +132,8 @@ export function createHandler(options: HandlerOptions): StreamHandler {
     node(request, response, next) {
       const wrapped = new NodeRequest(request, response, budget);
       if (next !== undefined && !isOurs(basePath, wrapped.target)) return next();
-      void answer(context, wrapped).then((answered) => sendAnswer(answered, request, response, unsent));
+      const insteadOf = (error: unknown): HttpAnswer => answerOfError(context, wrapped, error);
+      void answer(context, wrapped).then((answered) => sendAnswer(answered, { request, response }, unsent, insteadOf));
     },
     async close() {
       closing.abort();

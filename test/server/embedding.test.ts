@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { json, openLog } from "../../src/index.ts";
 import { createHandler } from "../../src/server/index.ts";
 import { scratchDirectory } from "../crash/scratch-directory.ts";
-import { codeOf, eventsUntil, handlerOf, readToEnd, readUntil } from "./serving.ts";
+import { codeOf, eventsUntil, handlerOf, listen, readToEnd, readUntil } from "./serving.ts";
 
 const type = { "content-type": "application/json" };
 
@@ -159,6 +159,66 @@ describe("logs that a program has open", () => {
     await log.append("new");
     expect(await (await polled).json()).toEqual(["new"]);
   });
+
+  test.each(["fetch", "node"])("have ETags whatever their names are, by %s", async (way) => {
+    const log = await openLog(`${scratchDirectory()}/log`, { codec: json() });
+    onTestFinished(() => log.close());
+    await log.append(1);
+    const names = ["日本", 'a"b', "a,b", "100%", "ab/\u00e9"];
+    const handler = createHandler({ logs: Object.fromEntries(names.map((name) => [name, log])) });
+    onTestFinished(() => handler.close());
+    const url = way === "node" ? await listen(handler) : "http://localhost";
+    const etags = new Set<string>();
+    for (const name of names) {
+      const call = (init?: RequestInit): Promise<Response> => {
+        const request = new Request(`${url}/v1/stream/${encodeURIComponent(name)}`, init);
+        return way === "node" ? fetch(request) : handler.fetch(request);
+      };
+      const response = await call();
+      expect([response.status, await response.json()]).toEqual([200, [1]]);
+      const etag = response.headers.get("etag") as string;
+      // RFC 9110, section 8.8.3, without what is not ASCII.
+      expect(etag).toMatch(/^"[!#-~]+"$/);
+      expect((await call({ method: "HEAD" })).headers.get("etag")).toBe(etag);
+      expect((await call({ headers: { "if-none-match": `"other", ${etag}` } })).status).toBe(304);
+      etags.add(etag);
+    }
+    expect(etags.size).toBe(names.length);
+  });
+
+  test.each(["fetch", "node"])(
+    "an answer that cannot be sent is a 500 that the program is told of, by %s",
+    async (way) => {
+      const log = await openLog(`${scratchDirectory()}/log`, { codec: json() });
+      onTestFinished(() => log.close());
+      await log.append(1);
+      // Its generation is in a header.
+      const odd = new Proxy(log, {
+        get: (target, key) => {
+          if (key === "generation") return "日";
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        },
+      });
+      const told: string[] = [];
+      const handler = createHandler({
+        logs: { odd },
+        onError: (error, request) => told.push(`${request?.method} ${request?.path} ${(error as Error).name}`),
+      });
+      onTestFinished(() => handler.close());
+      const url = way === "node" ? await listen(handler) : "http://localhost";
+      const call = (method: string): Promise<Response> => {
+        const request = new Request(`${url}/v1/stream/odd`, { method });
+        return way === "node" ? fetch(request) : handler.fetch(request);
+      };
+      const response = await call("GET");
+      if (way === "node") expect(response.statusText).toBe("Internal Server Error");
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(await codeOf(response)).toBe("500 INTERNAL");
+      expect((await call("HEAD")).status).toBe(500);
+      expect(told).toEqual(["GET /v1/stream/odd TypeError", "HEAD /v1/stream/odd TypeError"]);
+    },
+  );
 
   test("have names that can be streams'", async () => {
     const log = await openLog(`${scratchDirectory()}/log`);

@@ -347,6 +347,24 @@ describe("answers", () => {
     expect((await get("/v1/stream/a", { headers: { "if-none-match": etag } })).status).toBe(200);
   });
 
+  test("who comes beside a DELETE is told that there is no such stream, and by one code", async () => {
+    const get = fetcher({ maxOpenLogs: 1 });
+    const seen = new Set<string>();
+    for (let i = 0; i < 30; i++) {
+      const path = `/v1/stream/${i}`;
+      await get(path, { method: "PUT", headers: json, body: "[1]" });
+      // With another one open it is not.
+      if (i % 2 === 1) await get("/v1/stream/other", { method: "PUT" });
+      const answers = [get(path), get(path, { method: "DELETE" }), get(path)];
+      for (let n = 0; n < 4; n++) answers.push(get(path, { method: "POST", headers: json, body: "2" }), get(path));
+      for (const each of await Promise.all(answers)) seen.add(each.ok ? "ok" : await codeOf(each));
+    }
+    expect(seen).toContain("404 NOT_FOUND");
+    // Closed, and not gone yet: then it is not known, or it is and they may try again.
+    for (const rare of ["503 SEQLOG_CLOSED", "503 BUSY"]) seen.delete(rare);
+    expect([...seen].sort()).toEqual(["404 NOT_FOUND", "ok"]);
+  });
+
   test("a long poll ends when its stream is deleted", async () => {
     const get = fetcher();
     await get("/v1/stream/a", { method: "PUT", headers: json });

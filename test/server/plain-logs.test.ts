@@ -1,5 +1,5 @@
 /** A server on a directory in which programs write logs of their own. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { FileLog, binary, json, openLog, text } from "../../src/index.ts";
@@ -103,6 +103,19 @@ describe("a plain log", () => {
     );
     expect(((await (await call("/v1/stream/events")).json()) as number[])[0]).toBe(firstSeq);
     expect((await call("/v1/stream/events?offset=-1")).status).toBe(200);
+  });
+
+  test("that its program removes is gone like any other name", async () => {
+    const dir = scratchDirectory();
+    const log = await openLog(join(dir, "events"), { codec: json() });
+    await log.append(1);
+    await log.close();
+    const handler = handlerOf(dir);
+    const get = (): Promise<Response> => handler.fetch(new Request("http://localhost/v1/stream/events"));
+    // Its name is known, the log was not opened.
+    expect((await handler.fetch(new Request("http://localhost/v1/logs"))).status).toBe(200);
+    rmSync(join(dir, "events"), { recursive: true });
+    expect(await codeOf(await get())).toBe("404 NOT_FOUND");
   });
 
   test("of a stream's name gives way to the stream", async () => {

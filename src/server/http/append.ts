@@ -7,6 +7,7 @@ import type { AppendResult } from "../streams/open-stream.ts";
 import { maxProducers } from "../streams/stream-state.ts";
 import type { StreamStore } from "../streams/stream-store.ts";
 import { type AppendRequest, appendRequestOf } from "./append-request.ts";
+import { refuseWhenClosing, whileOpen } from "./closing.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { header } from "./protocol-headers.ts";
@@ -14,9 +15,11 @@ import type { Context } from "./routes.ts";
 
 /** Answers a POST when what it brings is durable. */
 export async function append(context: Context, request: HttpRequest, name: string): Promise<HttpAnswer> {
-  const { catalog, limits } = context;
+  const { catalog, limits, closing } = context;
   const asked = appendRequestOf(request);
   const body = await request.body(limits.maxBodyBytes);
+  // A body may take its time.
+  refuseWhenClosing(closing);
   const entry = catalog.streamToChange(name);
   const { contentType } = entry.meta;
   // A close without data has no content that could be of a type.
@@ -26,8 +29,9 @@ export async function append(context: Context, request: HttpRequest, name: strin
     throw new Problem(400, "EMPTY", "an empty array brings no messages");
   }
   const streams = catalog.streams as StreamStore;
-  const { stream, release } = await streams.hold(entry);
+  const { stream, release } = await whileOpen(context, name, streams.hold(entry));
   try {
+    refuseWhenClosing(closing);
     streams.touch(entry, "append");
     return answerOfAppend(asked, await stream.append(frame), body.length > 0);
   } catch (error) {

@@ -3,6 +3,7 @@ import { mediaTypeOf } from "../streams/content-type.ts";
 import { type CreateRequest, defaultContentType } from "../streams/create-stream.ts";
 import { contentTypeOf } from "../streams/log-source.ts";
 import { offsetToken } from "../streams/offset-token.ts";
+import { refuseWhenClosing } from "./closing.ts";
 import { createRequestOf } from "./create-request.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
@@ -19,6 +20,8 @@ export async function create(
   const { catalog, limits } = context;
   const asked = createRequestOf(request, name, nameOf);
   const body = await request.body(limits.maxBodyBytes);
+  // A body may take its time, and the logs may be closed by now.
+  refuseWhenClosing(context.closing);
   const found = catalog.find(name);
   if (found?.kind === "log" || catalog.streams === undefined) {
     return await createdAlready(context, asked, found?.kind === "log" ? contentTypeOf(found.log.codec) : undefined);

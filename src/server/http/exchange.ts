@@ -1,6 +1,6 @@
 /**
- * A request and its answer, as far as the routes know them: the two ways in (`node-handler.ts`,
- * `fetch-handler.ts`) turn theirs into these and back.
+ * A request and its answer, as far as the routes know them: the two ways in (`node-exchange.ts`,
+ * `fetch-exchange.ts`) turn theirs into these and back.
  */
 
 /** A request. */
@@ -29,6 +29,13 @@ export interface EventSink {
   end(): void;
   onClose(call: () => void): void;
 }
+
+/** Of an answer that cannot be sent: what it holds on to is let go of. */
+export const goneSink: EventSink = {
+  write: () => new Promise(() => undefined),
+  end: () => undefined,
+  onClose: (call) => call(),
+};
 
 /** An answer. */
 export interface HttpAnswer {

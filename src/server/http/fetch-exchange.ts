@@ -1,6 +1,6 @@
 /** Requests and answers of the web's `fetch`. */
 import { type BodyBudget, BodyParts } from "./body-reader.ts";
-import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
+import { type EventSink, type HttpAnswer, type HttpRequest, goneSink } from "./exchange.ts";
 
 export class FetchRequest implements HttpRequest {
   readonly method: string;
@@ -50,13 +50,27 @@ export class FetchRequest implements HttpRequest {
   }
 }
 
-/** The answer as a `Response`. */
-export function responseOf(answer: HttpAnswer, method: string): Response {
+/** The answer as a `Response`; when it cannot be one, that which `answerOfError` has for what was thrown. */
+export function responseOf(
+  answer: HttpAnswer,
+  method: string,
+  answerOfError: (error: unknown) => HttpAnswer,
+): Response {
+  try {
+    return asResponse(answer, method);
+  } catch (error) {
+    answer.stream?.(goneSink);
+    return asResponse(answerOfError(error), method);
+  }
+}
+
+function asResponse(answer: HttpAnswer, method: string): Response {
   const { status, stream } = answer;
-  const headers = { ...answer.headers };
+  // Checked before a stream begins.
+  const headers = new Headers(answer.headers);
   // It is worked out from the body; a null body has none.
-  delete headers["content-length"];
-  delete headers["connection"];
+  headers.delete("content-length");
+  headers.delete("connection");
   const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
   if (stream !== undefined) return new Response(eventStream(stream), { status, headers });
   const bytes = hasBody && answer.body !== undefined ? Buffer.concat(answer.body) : null;

@@ -1,7 +1,7 @@
 /** Requests and answers of `node:http`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type BodyBudget, BodyParts } from "./body-reader.ts";
-import type { EventSink, HttpAnswer, HttpRequest } from "./exchange.ts";
+import { type EventSink, type HttpAnswer, type HttpRequest, goneSink } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import type { SendBudget } from "./send-budget.ts";
 
@@ -107,18 +107,25 @@ function targetOf(url: string): string {
   return url.replace(/^https?:\/\/[^/?]*/i, "") || "/";
 }
 
-/** Sends an answer. Whoever came in front of the handler may have answered already, and then it drops the connection. */
+/**
+ * Sends an answer, or, when it cannot be sent, the one that `answerOfError` has for what was thrown. Whoever
+ * came in front of the handler may have answered already, and then it drops the connection.
+ */
 export function sendAnswer(
   answer: HttpAnswer,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   unsent: SendBudget,
+  answerOfError: (error: unknown) => HttpAnswer,
 ): void {
   try {
     send(answer, request, response, unsent);
-  } catch {
-    request.destroy();
+  } catch (error) {
     answer.stream?.(goneSink);
+    const other = answerOfError(error);
+    if (response.headersSent) return void request.destroy();
+    // Node keeps the words of the status that it could not send.
+    response.statusMessage = "";
+    send(other, request, response, unsent);
   }
 }
 
@@ -145,12 +152,6 @@ function send(answer: HttpAnswer, request: IncomingMessage, response: ServerResp
 function hold(unsent: SendBudget, bytes: Uint8Array, response: ServerResponse): () => void {
   return unsent.hold(bytes, () => response.destroy());
 }
-
-const goneSink: EventSink = {
-  write: () => new Promise(() => undefined),
-  end: () => undefined,
-  onClose: (call) => call(),
-};
 
 class NodeSink implements EventSink {
   readonly #response: ServerResponse;

@@ -87,7 +87,8 @@ function problemOfLog(error: SeqlogError): Problem {
         hint: "free space, then try again",
       });
     case "SEQLOG_NOT_FOUND":
-      return new Problem(404, code, "there is no such log any more", more);
+      // It went while the request was under way; who comes later is told the same.
+      return new Problem(404, "NOT_FOUND", "there is no such stream or log any more", more);
     case "SEQLOG_DAMAGED":
     case "SEQLOG_INVALID_DATA":
       return new Problem(500, code, message, {

@@ -3,6 +3,7 @@ import type { Machine } from "../../storage/storage.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import { decodePath, problemOfPath } from "../streams/stream-path.ts";
 import { append } from "./append.ts";
+import { refuseWhenClosing, whileOpen } from "./closing.ts";
 import { create } from "./create.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import type { Guard } from "./guard.ts";
@@ -48,22 +49,29 @@ export async function answer(context: Context, request: HttpRequest): Promise<Ht
   try {
     const path = pathBelow(context.basePath, request.target);
     answered = context.guard.check(request, path === healthPath) ?? (await route(context, request, path));
-    // The client is to look for another server, or for this one when it is back.
-    if (context.closing.aborted) answered = { ...answered, headers: { ...answered.headers, connection: "close" } };
   } catch (error) {
-    const problem = problemOf(error);
-    if (problem.status === 500) context.report(error, request);
-    answered = answerOf(problem);
+    return answerOfError(context, request, error);
   }
-  return { ...answered, headers: context.guard.dress(request, answered.headers) };
+  return dressed(context, request, answered);
+}
+
+/** What a request is answered when this was thrown. */
+export function answerOfError(context: Context, request: HttpRequest, error: unknown): HttpAnswer {
+  const problem = problemOf(error);
+  if (problem.status === 500) context.report(error, request);
+  return dressed(context, request, answerOf(problem));
+}
+
+/** With the headers that every answer has. */
+function dressed(context: Context, request: HttpRequest, answered: HttpAnswer): HttpAnswer {
+  const headers = context.guard.dress(request, answered.headers);
+  // The client is to look for another server, or for this one when it is back.
+  if (context.closing.aborted) headers["connection"] = "close";
+  return { ...answered, headers };
 }
 
 async function route(context: Context, request: HttpRequest, path: string): Promise<HttpAnswer> {
-  if (context.closing.aborted) {
-    throw new Problem(503, "CLOSING", "the server is closing", {
-      headers: { "retry-after": "1", connection: "close" },
-    });
-  }
+  refuseWhenClosing(context.closing);
   if (path === healthPath) return health(request);
   if (path === listPath) return listing(context, request);
   if (!path.startsWith(streams)) {
@@ -80,9 +88,9 @@ async function route(context: Context, request: HttpRequest, path: string): Prom
     case "POST":
       return await append(context, request, name);
     case "GET":
-      return await read(context, request, name);
+      return await whileOpen(context, name, read(context, request, name));
     case "HEAD":
-      return await head(context, name);
+      return await whileOpen(context, name, head(context, name));
     case "PUT":
       return await create(context, request, name, (full) => nameOfPath(request, path, full));
     case "DELETE":

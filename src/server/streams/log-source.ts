@@ -42,7 +42,8 @@ export class LogSource implements Source {
     this.isJson = isJsonType(this.contentType);
     this.#isText = codec === "text";
     this.#log = log;
-    this.#tag = tag;
+    // It goes into headers, and a name has any characters.
+    this.#tag = encodeURIComponent(tag);
   }
 
   get tag(): string {
