@@ -131,6 +131,8 @@ function refuseLog(directory: string): void {
 }
 
 function tokensIn(path: string): string[] {
+  if (nodeStorage.statSync(path)?.kind === "directory")
+    throw new UsageError(`${path} is a directory; --token-file takes a file`);
   const tokens = tokensOf(readSmallFile(path));
   if (tokens.length === 0) throw new UsageError(`${path} holds no token; write one a line`);
   return tokens;

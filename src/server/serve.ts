@@ -59,7 +59,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   const handler = createHandler({
     ...settings,
-    hosts: [...(settings.hosts ?? []), host],
+    // The zone of an address (`%eth0`) is this machine's alone: no client sends it.
+    hosts: [...(settings.hosts ?? []), host.replace(/%.*$/, "")],
     allowAddresses: settings.allowAddresses ?? !isLocal,
   });
   const server = createServer(

@@ -74,3 +74,22 @@ test("files that are named as input or to be served", async () => {
     message: `seqlog: ${file} is a file; name a directory with logs and streams in it\n`,
   });
 });
+
+test.each([
+  ["--allow-origin", "*", "an origin that is allowed must be of scheme, host and port"],
+  ["--allow-origin", "https://a.example/app", "an origin that is allowed must be of scheme, host and port"],
+  ["--allow-host", "http://foo", "a host that the server is reached by must be a name or an address alone"],
+])("serve %s %s could never match, and is refused at start", async (flag, value, words) => {
+  const { code, message } = await refused(["serve", scratchDirectory(), "--port", "0", flag, value]);
+  expect(code).toBe(2);
+  expect(message).toContain(`seqlog: ${words}`);
+  expect(message).toContain(`got ${JSON.stringify(value)}`);
+});
+
+test("a directory as the file of tokens", async () => {
+  const directory = scratchDirectory();
+  expect(await refused(["serve", directory, "--port", "0", "--token-file", directory])).toEqual({
+    code: 2,
+    message: `seqlog: ${directory} is a directory; --token-file takes a file\n`,
+  });
+});

@@ -41,6 +41,15 @@ describe("Host", () => {
     expect((await get("/v1/health", host("10.0.0.7.evil.example"))).status).toBe(421);
   });
 
+  test("an address may be given with brackets or without; what no request can have is refused at once", async () => {
+    const get = fetcher({ hosts: ["fe80::1", "[fe80::2]"] });
+    expect((await get("/v1/health", host("[fe80::1]:7700"))).status).toBe(200);
+    expect((await get("/v1/health", host("[fe80::2]"))).status).toBe(200);
+    expect((await get("/v1/health", host("[fe80::3]"))).status).toBe(421);
+    expect(() => fetcher({ hosts: ["http://foo"] })).toThrow(TypeError);
+    expect(() => fetcher({ origins: ["*"] })).toThrow(TypeError);
+  });
+
   test("a request without one is refused", async () => {
     const url = await listen(handlerOf(scratchDirectory()));
     expect(await sendRaw(url, "GET /v1/health HTTP/1.0\r\n\r\n")).toContain("421 Misdirected Request");
@@ -85,6 +94,11 @@ describe("Origin", () => {
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get("access-control-allow-headers")).toContain("producer-epoch");
     expect((await get("/v1/health", from("https://other.example"))).status).toBe(403);
+  });
+
+  test("the slash of an origin's address does no harm", async () => {
+    const get = fetcher({ origins: ["https://app.example/"] });
+    expect((await get("/v1/health", from("https://app.example"))).status).toBe(200);
   });
 });
 
@@ -278,9 +292,33 @@ describe("requests that are refused", () => {
     expect(await codeOf(await put("100000000000"))).toBe("400 EXPIRY");
   });
 
-  test.each(["2030-01-31", "2030-13-01T00:00:00Z", "tomorrow", "1893456000"])("%s as a time", async (expiresAt) => {
+  test.each([
+    "2030-01-31",
+    "2030-13-01T00:00:00Z",
+    "2030-02-31T00:00:00Z",
+    "2030-02-29T00:00:00Z",
+    "2030-00-01T00:00:00Z",
+    "2030-01-31T24:00:00Z",
+    "2030-01-31T00:00:00+24:00",
+    "tomorrow",
+    "1893456000",
+  ])("%s as a time", async (expiresAt) => {
     const headers = { "stream-expires-at": expiresAt };
     expect(await codeOf(await fetcher()("/v1/stream/a", { method: "PUT", headers }))).toBe("400 EXPIRY");
+  });
+
+  test("an end is a time, however it is written", async () => {
+    const get = fetcher();
+    const put = async (expiresAt: string): Promise<number> =>
+      (await get("/v1/stream/a", { method: "PUT", headers: { "stream-expires-at": expiresAt } })).status;
+    expect(await put("2032-02-29T12:00:00Z")).toBe(201);
+    for (const same of ["2032-02-29T12:00:00.000Z", "2032-02-29t12:00:00z", "2032-02-29T14:00:00+02:00"]) {
+      expect(await put(same)).toBe(200);
+    }
+    expect(await put("2032-02-29T12:00:01Z")).toBe(409);
+    expect((await get("/v1/stream/a", { method: "PUT" })).status).toBe(409);
+    const { headers } = await get("/v1/stream/a", { method: "HEAD" });
+    expect(headers.get("stream-expires-at")).toBe("2032-02-29T12:00:00Z");
   });
 
   test("a compressed body", async () => {

@@ -8,7 +8,8 @@ import { Problem } from "./problem.ts";
 import { header } from "./protocol-headers.ts";
 
 /** From RFC 3339, section 5.6. */
-const timestamp = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+const timestamp =
+  /^(\d{4}-\d{2}-\d{2})[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 const wholeNumber = /^(?:0|[1-9]\d{0,14})$/;
 
 /** Three thousand years: milliseconds of then are whole numbers still. */
@@ -49,10 +50,17 @@ function expiryOf(request: HttpRequest): Pick<CreateRequest, "ttlSeconds" | "exp
     const what = `a whole number of seconds up to ${maxTtlSeconds}, without sign or leading zeros`;
     throw new Problem(400, "EXPIRY", `Stream-TTL must be ${what}`);
   }
-  if (expiresAt !== undefined && (!timestamp.test(expiresAt) || Number.isNaN(Date.parse(expiresAt)))) {
+  if (expiresAt !== undefined && !isTimestamp(expiresAt)) {
     throw new Problem(400, "EXPIRY", "Stream-Expires-At must be a timestamp of RFC 3339, as 2030-01-31T12:00:00Z");
   }
   return { ttlSeconds: ttl === undefined ? undefined : Number(ttl), expiresAt };
+}
+
+/** JavaScript takes the 31st of February for the 3rd of March: a day is there when it is the same again. */
+function isTimestamp(text: string): boolean {
+  const day = timestamp.exec(text)?.[1];
+  const at = day === undefined ? NaN : Date.parse(`${day}T00:00:00Z`);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(`${day}T`) && !Number.isNaN(Date.parse(text));
 }
 
 function forkOf(request: HttpRequest, nameOf: (path: string) => string | undefined): ForkRequest | undefined {

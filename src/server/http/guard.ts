@@ -6,6 +6,7 @@
  *   append to a server on its reader's machine.
  * - With tokens, Authorization must hold one, but for the question whether the server is well.
  */
+import { allowedHost, allowedOrigin, hostNameOf } from "./allowed-names.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import { Problem } from "./problem.ts";
 import { header } from "./protocol-headers.ts";
@@ -57,11 +58,6 @@ const exposedHeaders = [
   "location",
 ].join(", ");
 
-/** The name in a Host header, or in the host of an origin, without its port. */
-function nameOf(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
-}
-
 export class Guard {
   readonly #hosts: ReadonlySet<string>;
   readonly #allowsAddresses: boolean;
@@ -70,10 +66,11 @@ export class Guard {
   /** What every answer has. */
   readonly #always: Readonly<Record<string, string>>;
 
+  /** @throws {TypeError} for a host or an origin that no request could have */
   constructor({ hosts, allowsAddresses, origins, tokens }: GuardOptions) {
-    this.#hosts = new Set([...loopbackNames, ...hosts.map(nameOf)]);
+    this.#hosts = new Set([...loopbackNames, ...hosts.map(allowedHost)]);
     this.#allowsAddresses = allowsAddresses;
-    this.#origins = new Set(origins.map((origin) => origin.toLowerCase()));
+    this.#origins = new Set(origins.map(allowedOrigin));
     this.#tokens = tokens;
     this.#always = {
       "x-content-type-options": "nosniff",
@@ -89,7 +86,7 @@ export class Guard {
    */
   check(request: HttpRequest, isPublic: boolean): HttpAnswer | undefined {
     const host = request.header("host");
-    if (host === undefined || !this.#isOurs(nameOf(host))) {
+    if (host === undefined || !this.#isOurs(hostNameOf(host))) {
       throw new Problem(421, "HOST", `this server is not known as ${JSON.stringify(host ?? "")}`, {
         hint: "allow the name with --allow-host, or with the option `hosts` of createHandler",
       });

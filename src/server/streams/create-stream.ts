@@ -45,8 +45,14 @@ export function isSame(meta: StreamMeta, isClosed: boolean, request: CreateReque
   const asksForNoExpiry = ttlSeconds === undefined && expiresAt === undefined;
   const isSameExpiry =
     (meta.isExpiryInherited && asksForNoExpiry) ||
-    ((ttlSeconds ?? null) === meta.ttlSeconds && (expiresAt ?? null) === meta.expiresAt);
+    ((ttlSeconds ?? null) === meta.ttlSeconds && isSameTime(expiresAt, meta.expiresAt));
   return isSameType && isSameExpiry && request.isClosed === isClosed && isSameFork(meta, fork);
+}
+
+/** A time can be written in several ways. */
+function isSameTime(asked: string | undefined, expiresAt: string | null): boolean {
+  if (asked === undefined || expiresAt === null) return asked === undefined && expiresAt === null;
+  return Date.parse(asked) === Date.parse(expiresAt);
 }
 
 function isSameFork({ fork: point }: StreamMeta, fork: ForkRequest | undefined): boolean {
