@@ -3,11 +3,13 @@ import { SeqlogError } from "../../errors.ts";
 import { Problem } from "./problem.ts";
 import type { Context } from "./routes.ts";
 
-const again = { hint: "try again", headers: { "retry-after": "1" } };
-
 /** @throws {Problem} when the server is closing; for requests that have changed nothing so far */
 export function refuseWhenClosing(closing: AbortSignal): void {
-  if (closing.aborted) throw new Problem(503, "CLOSING", "the server is closing; nothing was appended", again);
+  if (!closing.aborted) return;
+  throw new Problem(503, "CLOSING", "the server is closing; nothing was appended", {
+    hint: "try again",
+    headers: { "retry-after": "1" },
+  });
 }
 
 /** Waits for work on a stream that changes nothing. @throws {Problem}, {Refusal} also for a log that was closed under it */
@@ -19,6 +21,6 @@ export async function whileOpen<T>({ closing, catalog }: Context, name: string, 
     refuseWhenClosing(closing);
     // Mostly it was deleted.
     catalog.check(name);
-    throw new Problem(503, "BUSY", "the log was closed meanwhile; nothing was appended", again);
+    throw error;
   }
 }
