@@ -201,3 +201,51 @@ test.each([
   expect(log.recovery).toMatchObject({ records: 100, tornBytes: 0 });
   await log.close();
 });
+
+test.each([
+  ["sync", "path"],
+  ["buffered", "path"],
+  ["buffered", "log"],
+])("a line logged at exit, after the destination has heard of it, is there too (%s, %s)", async (mode, given) => {
+  const path = newPath();
+  const program = `
+    import pino from "pino";
+    import { openLog } from "./dist/index.js";
+    import { destination } from "./dist/pino/index.js";
+    const path = ${JSON.stringify(path)};
+    const lines = destination({ mode: "${mode}", ...(${given === "log"} ? { log: await openLog(path) } : { path }) });
+    const logger = pino(lines);
+    process.on("exit", (code) => logger.info("bye " + code));
+    logger.info("hello");
+    process.exit(3);`;
+  const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 3, stderr: "" });
+  const log = await FileLog.open(path, { codec: json<{ msg: string }>() });
+  const messages: string[] = [];
+  for await (const { data } of log.read()) messages.push(data.msg);
+  expect(messages).toEqual(["hello", "bye 3"]);
+  await log.close();
+});
+
+test("a log that takes little at a time is waited for, not overrun", async () => {
+  for (const mode of ["buffered", "sync"] as const) {
+    const log = await FileLog.open(newPath(), { maxPendingBytes: 4096 });
+    const lines = destination({ log, mode });
+    const errors: Error[] = [];
+    lines.on("error", (error) => errors.push(error));
+    const logger = pino(lines);
+    const own: Promise<unknown>[] = [];
+    for (let i = 0; i < 500; i++) {
+      logger.info(String(i));
+      // The program's own, which nobody waits for.
+      if (log.pendingBytes < 3500) own.push(log.append("x".repeat(500)));
+    }
+    logger.info("y".repeat(10_000));
+    await Promise.all(own);
+    await log.flush();
+    expect(errors).toEqual([]);
+    expect(log.nextSeq).toBe(501 + own.length);
+    await lines.close();
+    await log.close();
+  }
+});

@@ -16,7 +16,10 @@ import { SeqlogError } from "../errors.ts";
 export type LineLog = Pick<
   FileLog<string, Uint8Array | string>,
   "append" | "appendBatchSync" | "appendSync" | "close" | "closeSync" | "flush" | "get" | "location" | "pendingBytes"
->;
+> & {
+  /** @internal */
+  readonly roomyBytes?: number;
+};
 
 /** How a destination writes. */
 export interface DestinationMode {
@@ -53,6 +56,8 @@ export class LogDestination extends EventEmitter<DestinationEvents> {
   readonly #isBuffered: boolean;
   readonly #maxBufferedBytes: number;
   readonly #removeAtExit: () => void;
+  /** The process is ending: what is not on the disk when a logging call returns never will be. */
+  #isEnding = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -62,8 +67,10 @@ export class LogDestination extends EventEmitter<DestinationEvents> {
     this.#isOwner = isOwner;
     this.#isBuffered = mode === "buffered";
     this.#maxBufferedBytes = checkedBytes(maxBufferedBytes);
-    this.#removeAtExit = atExit(() => {
-      if (isOwner) return log.closeSync();
+    this.#removeAtExit = atExit((isLast) => {
+      this.#isEnding = true;
+      // Whoever logs in an exit handler that comes later needs it open; the next open brings it into order.
+      if (isOwner && isLast) return log.closeSync();
       try {
         this.flushSync();
       } catch (error) {
@@ -83,7 +90,12 @@ export class LogDestination extends EventEmitter<DestinationEvents> {
     const record = recordOf(line);
     try {
       if (this.#closing !== undefined) throw closedError(this.log.location);
-      if (!this.#isBuffered || !this.#hasRoom(record)) {
+      const bytes = this.log.pendingBytes + headerLength + Buffer.byteLength(record);
+      const { roomyBytes = Infinity } = this.log;
+      const isTaken = bytes <= roomyBytes;
+      if (!this.#isBuffered || this.#isEnding || !isTaken || bytes > this.#maxBufferedBytes) {
+        // Behind so much that waits it would be refused.
+        if (!isTaken) this.flushSync();
         this.log.appendSync(record);
         return true;
       }
@@ -96,10 +108,6 @@ export class LogDestination extends EventEmitter<DestinationEvents> {
       process.nextTick(() => this.emit("error", error as Error));
     });
     return true;
-  }
-
-  #hasRoom(record: string): boolean {
-    return this.log.pendingBytes + headerLength + Buffer.byteLength(record) <= this.#maxBufferedBytes;
   }
 
   /** Calls back when all lines before are on the disk, whatever the log's durability. Called by pino's `logger.flush`. */
