@@ -31,7 +31,8 @@ export interface DestinationMode {
   readonly mode?: "sync" | "buffered";
   /**
    * With `"buffered"`: bytes that may wait for the disk, 32 for each line's header included. A logging
-   * call that would exceed it blocks until it and all lines before it are durable. Default 1 MiB.
+   * call that would exceed it blocks until it and all lines before it are durable. Default 1 MiB;
+   * half of the log's `maxPendingBytes` at most.
    */
   readonly maxBufferedBytes?: number;
 }
