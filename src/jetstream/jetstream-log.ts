@@ -28,6 +28,7 @@ import { type Decode, LogRecord, RecordBatch, type Run } from "../segment/log-re
 import { type Position, type ReadOptions, checkReadOptions } from "../segment/positions.ts";
 import { ReadIterator } from "../segment/read-iterator.ts";
 import { closedError } from "../segment/read-range.ts";
+import { readWithin, timeOf } from "../segment/time-bounds.ts";
 import { nodeMachine } from "../storage/node-machine.ts";
 import { AppendLane } from "./append-lane.ts";
 import { durabilityOf } from "./durability.ts";
@@ -42,7 +43,7 @@ import { defaultKeyWindowMs, streamSettings } from "./stream-settings.ts";
 import { StreamState } from "./stream-state.ts";
 import { StreamTrims, withoutTimes } from "./stream-trims.ts";
 import { untilAborted } from "./until-aborted.ts";
-import { StreamView, infoOf, notFound, timeIn } from "./stream-view.ts";
+import { StreamView, infoOf, notFound } from "./stream-view.ts";
 
 /** Read at once, unless a caller of `readBatches` says otherwise or one record is larger. */
 const defaultMaxBytes = 1024 * 1024;
@@ -275,7 +276,9 @@ export class JetStreamLog<In = Uint8Array | string, Out = DataOut<In>> implement
       const runs =
         options.reverse === true
           ? readStreamBackward(this.#view, range, signal)
-          : readStreamForward(this.#view, range, options.live === true, signal);
+          : options.live === true
+            ? readWithin(range, (part) => readStreamForward(this.#view, part, true, signal))
+            : readStreamForward(this.#view, range, false, signal);
       return endedBy(signal, runs);
     };
   }
@@ -396,7 +399,7 @@ async function lastTimeIn(view: StreamView, { state }: StreamInfo): Promise<numb
   const receivedMs = Date.parse(state.last_ts);
   try {
     const last = await view.get(view.nextSeq - 1);
-    return last === undefined ? receivedMs : timeIn(last, 0);
+    return last === undefined ? receivedMs : timeOf(last, 0);
   } catch (error) {
     if (SeqlogError.is(error, "SEQLOG_DAMAGED") || SeqlogError.is(error, "SEQLOG_TRIMMED")) return receivedMs;
     throw error;

@@ -12,6 +12,7 @@ import { checkSeq } from "../numbers.ts";
 import type { Run } from "../segment/log-record.ts";
 import type { Position, ReadOptions } from "../segment/positions.ts";
 import { type Range, closedError, trimmedError } from "../segment/read-range.ts";
+import { type TimedRange, timeOf, withTimes } from "../segment/time-bounds.ts";
 import { errorCode, isCode } from "./server-errors.ts";
 import type { StreamConnection } from "./stream-connection.ts";
 import { checkLeads } from "./stream-leader.ts";
@@ -231,7 +232,7 @@ export class StreamView implements ConsumedView {
     const range: Range = { from, to: this.#nextSeq, limit: Infinity, maxBytes: 256 * 1024 };
     for await (const run of readStreamForward(this, range, false, never)) {
       for (let index = 0; index < run.starts.length; index++) {
-        if (timeIn(run, index) > ms) return undefined;
+        if (timeOf(run, index) > ms) return undefined;
         const at = (run.starts[index] as number) + headerAt.id;
         if (Buffer.compare(run.chunk.bytes.subarray(at, at + idLength), wanted) === 0) return { run, index };
       }
@@ -260,15 +261,17 @@ export class StreamView implements ConsumedView {
     );
   }
 
-  /** The range that a read asks for. A live read without `to` has no end. */
-  async range(options: ReadOptions, maxBytes: number): Promise<Range> {
+  /** The range that a read asks for. A date past the last record stays a time. A live read without `to` has no end. */
+  async range(options: ReadOptions, maxBytes: number): Promise<TimedRange> {
     const { limit = Infinity } = options;
     if (limit !== Infinity) checkSeq(limit, "limit");
+    const known = this.#nextSeq;
     const from = await this.resolve(options.from === undefined ? "start" : options.from, "from");
     const isLive = options.live === true;
     const end = this.#nextSeq;
     const to = options.to === undefined ? (isLive ? Infinity : end) : await this.resolve(options.to, "to");
-    return { from, to: isLive ? to : Math.min(to, end), limit, maxBytes };
+    const range = { from, to: isLive ? to : Math.min(to, end), limit, maxBytes };
+    return isLive ? withTimes(range, options, known) : range;
   }
 
   async lag(seq: number): Promise<ConsumerLag> {
@@ -302,10 +305,6 @@ export async function infoOf({ manager, location }: StreamConnection): Promise<S
     if (isCode(error, errorCode.streamNotFound)) return undefined;
     throw error;
   }
-}
-
-export function timeIn(run: Run, index: number): number {
-  return millisecondsOfId(run.chunk.bytes, (run.starts[index] as number) + headerAt.id);
 }
 
 export function notFound(location: string): SeqlogError<"SEQLOG_NOT_FOUND"> {

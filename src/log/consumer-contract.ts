@@ -66,7 +66,7 @@ export type CheckpointPolicy =
 
 /** Options of a consumer. */
 export interface ConsumerOptions<Out = Uint8Array> {
-  /** Where a consumer begins that has no checkpoint yet. Default `"start"`. */
+  /** Where a consumer begins that has no checkpoint yet. Default `"start"`. A time in the future is a RangeError. */
   readonly from?: Position;
   /** Records delivered and not yet behind the checkpoint, at most. Default 1000. */
   readonly maxInFlight?: number;

@@ -21,6 +21,8 @@ export interface LogView {
   /** Records before this one are durable and may be served. */
   readonly nextSeq: number;
   readonly generation: number;
+  /** Tells of which version its ids are; a single file has none, and only its records tell. */
+  readonly manifest?: { readonly idVersion: 4 | 7 };
   /** Grows with each change of any of these. */
   readonly version: number;
   /**

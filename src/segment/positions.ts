@@ -8,6 +8,7 @@ import type { Run } from "./log-record.ts";
 import type { LogView } from "./log-view.ts";
 import type { Range } from "./read-range.ts";
 import { mayBeMended, readForward } from "./read-range.ts";
+import { type TimedRange, timeOf, withTimes } from "./time-bounds.ts";
 
 /**
  * A place in a log: a seq, a point in time (the first record at or after it), the first record,
@@ -17,9 +18,15 @@ export type Position = SeqLike | Date | "start" | "end" | { readonly id: string 
 
 /** Which part of a log to read. */
 export interface RangeOptions {
-  /** The first record. Default `"start"`. */
+  /**
+   * The first record. Default `"start"`. A live read holds a time past the last record against the
+   * records that come, and leaves out those before it.
+   */
   readonly from?: Position;
-  /** The record before which to end. Default: the end; of a live read, none. */
+  /**
+   * The record before which to end. Default: the end; of a live read, none. A live read ends, for a
+   * time past the last record, when the first record at or after it comes; the clock alone ends nothing.
+   */
   readonly to?: Position;
   /** Records at most. */
   readonly limit?: number;
@@ -83,10 +90,6 @@ export async function get(view: LogView, seq: number): Promise<Run | undefined> 
   return await lookUp(view, async () => (seq >= view.nextSeq ? undefined : await run(readOne(view, seq))));
 }
 
-function timeOf(run: Run, index: number): number {
-  return millisecondsOfId(run.chunk.bytes, (run.starts[index] as number) + headerAt.id);
-}
-
 /**
  * The first record at or after a time: a binary search, since the times of version 7 ids never go
  * back inside a log. The next seq when all are older.
@@ -99,6 +102,8 @@ export function seqAt(view: LogView, time: Date): Promise<number> {
 async function searchTime(view: LogView, time: Date): Promise<number> {
   const ms = time.getTime();
   if (Number.isNaN(ms)) throw new RangeError("the Date is invalid");
+  // An empty log has no record that could tell.
+  if (view.manifest?.idVersion === 4) throw noTimes(view);
   let lower = view.firstSeq;
   let upper = view.nextSeq;
   while (lower < upper) {
@@ -177,20 +182,22 @@ export async function resolvePosition(
   );
 }
 
-/** The range that a read asks for. A live read without `to` has no end. */
+/** The range that a read asks for. A date past the last record stays a time. A live read without `to` has no end. */
 export async function resolveRange(
   view: LogView,
   options: ReadOptions,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<Range> {
+): Promise<TimedRange> {
   const limit = options.limit ?? Infinity;
   if (limit !== Infinity) checkSeq(limit, "limit");
+  const end = view.nextSeq;
   const from = await resolvePosition(view, options.from === undefined ? "start" : options.from, "from", signal);
   const live = options.live === true;
   const to =
     options.to === undefined ? (live ? Infinity : view.nextSeq) : await resolvePosition(view, options.to, "to", signal);
-  return { from, to: live ? to : Math.min(to, view.nextSeq), limit, maxBytes };
+  const range = { from, to: live ? to : Math.min(to, view.nextSeq), limit, maxBytes };
+  return live ? withTimes(range, options, end) : range;
 }
 
 /**

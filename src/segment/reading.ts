@@ -6,6 +6,7 @@ import type { LogView } from "./log-view.ts";
 import { type ReadOptions, checkReadOptions, findById, get, getSync, resolveRange, seqAt } from "./positions.ts";
 import { ReadIterator } from "./read-iterator.ts";
 import { closedError, readBackward, readForward, readLive } from "./read-range.ts";
+import { readWithin } from "./time-bounds.ts";
 
 /** Read at once, unless a caller of `readBatches` says otherwise or one record is larger. */
 const defaultMaxBytes = 1024 * 1024;
@@ -95,7 +96,7 @@ export class Reading<Out> {
       const range = await resolveRange(this.#view, options, maxBytes, signal);
       if (options.reverse === true) return readBackward(this.#view, range, signal);
       return options.live === true
-        ? readLive(this.#view, range, signal)
+        ? readWithin(range, (part) => readLive(this.#view, part, signal))
         : readForward(this.#view, range, false, signal);
     };
   }
