@@ -418,6 +418,20 @@ describe("import", () => {
       'there is no column "c"; the header has "a", "b"',
     ],
     [
+      "a column that is not there, and no row",
+      ["--format", "csv", "--column", "c"],
+      "a,b\n",
+      0,
+      'there is no column "c"; the header has "a", "b"',
+    ],
+    [
+      "CSV of another make, and no row",
+      ["--format", "csv", "--exported"],
+      "a,data",
+      0,
+      'there is no column "encoding"; the header has "a", "data"',
+    ],
+    [
       "CSV of another make",
       ["--format", "csv", "--exported"],
       "a,data\n1,2\n",

@@ -13,10 +13,12 @@ export interface CsvOptions {
 
 /** @param maxRowBytes without quotes */
 export function csvReader(options: CsvOptions, maxRowBytes: number, check: CheckData): ImportReader {
-  const rows = new CsvRows(maxRowBytes, options.delimiter);
   let rowData: RowData | undefined;
-  // The header comes before the first row.
-  const dataOf: RowData = (row, number) => (rowData ??= rowDataFor(rows.header, options))(row, number);
+  // As soon as the header is there, also where no row follows.
+  const rows = new CsvRows(maxRowBytes, options.delimiter, (header) => {
+    rowData = rowDataFor(header, options);
+  });
+  const dataOf: RowData = (row, number) => (rowData as RowData)(row, number);
   return new PartReader(rows, checked(dataOf, check), options.skip);
 }
 

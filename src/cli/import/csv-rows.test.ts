@@ -13,7 +13,10 @@ interface Read {
 
 async function read(input: string | Uint8Array, pieceBytes = Infinity, delimiter = ","): Promise<Read> {
   const bytes = Buffer.from(input);
-  const source = new CsvRows(1000, delimiter);
+  let header: readonly string[] = [];
+  const source = new CsvRows(1000, delimiter, (names) => {
+    header = names;
+  });
   const rows: CsvRow[] = [];
   let fault: UsageError | undefined;
   try {
@@ -25,7 +28,7 @@ async function read(input: string | Uint8Array, pieceBytes = Infinity, delimiter
     fault = error as UsageError;
   }
   return {
-    header: source.header,
+    header,
     rows: rows.map(({ fields }) => fields.map((field) => Buffer.from(field).toString("latin1"))),
     lines: rows.map(({ line }) => line),
     fault,

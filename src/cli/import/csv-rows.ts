@@ -19,6 +19,7 @@ const byteOrderMark = Buffer.from("\uFEFF");
 export class CsvRows {
   readonly #parser: Parser;
   readonly #maxBytes: number;
+  readonly #takeHeader: (header: readonly string[]) => void;
   #header: readonly string[] | undefined;
   /** Rows that the parser has completed and nobody has taken. */
   #rows: CsvRow[] = [];
@@ -27,9 +28,13 @@ export class CsvRows {
   /** The first bytes of the input, until it is known whether they are a byte order mark. */
   #start: Buffer | undefined = Buffer.alloc(0);
 
-  /** @param maxBytes the longest row */
-  constructor(maxBytes: number, delimiter: string) {
+  /**
+   * @param maxBytes the longest row
+   * @param takeHeader gets the names of the columns, before any row; may refuse them
+   */
+  constructor(maxBytes: number, delimiter: string, takeHeader: (header: readonly string[]) => void) {
     this.#maxBytes = maxBytes;
+    this.#takeHeader = takeHeader;
     this.#parser = parse({
       delimiter,
       // Each byte one character, so that `max_record_size` counts all fields of a row.
@@ -42,11 +47,6 @@ export class CsvRows {
     });
     // Told by the callback of the write too.
     this.#parser.on("error", () => {});
-  }
-
-  /** The names of the columns; empty before the first row. */
-  get header(): readonly string[] {
-    return this.#header ?? [];
   }
 
   async push(piece: Uint8Array, rows: CsvRow[]): Promise<void> {
@@ -93,6 +93,7 @@ export class CsvRows {
   #take(fields: readonly Uint8Array[]): null {
     if (this.#header === undefined) {
       this.#header = readHeader(fields);
+      this.#takeHeader(this.#header);
     } else {
       this.#rows.push({ fields, line: this.#line });
       this.#rowCount++;
