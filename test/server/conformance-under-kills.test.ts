@@ -1,6 +1,7 @@
 /**
  * The conformance suite while the server is killed with SIGKILL at every 100th request: all that it
- * answered before is as true after. Live reads are between the kills, not under them.
+ * answered before is as true after. Live reads are between the kills, not under them; subscriptions,
+ * which tell their receivers by themselves, have a test of their own (subscription-kill.test.ts).
  * SEQLOG_KILL_EVERY=25 kills four times as often.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +15,7 @@ import { ServerProcess } from "./server-process.ts";
 const everyRequest = Number(process.env["SEQLOG_KILL_EVERY"] ?? 100);
 
 const directory = mkdtempSync(join(tmpdir(), "seqlog-server-"));
-const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000 };
+const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000, subscriptions: false };
 let proxy: KillProxy;
 
 beforeAll(async () => {

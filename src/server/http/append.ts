@@ -33,7 +33,10 @@ export async function append(context: Context, request: HttpRequest, name: strin
   try {
     refuseWhenClosing(closing);
     streams.touch(entry, "append");
-    return answerOfAppend(asked, await stream.append(frame), body.length > 0);
+    const result = await stream.append(frame);
+    // Whatever the answer is: what was not answered before may be there all the same.
+    context.subscriptions?.appended(entry, result.tail);
+    return answerOfAppend(asked, result, body.length > 0);
   } catch (error) {
     // It may have been deleted meanwhile: then that is the answer.
     if (SeqlogError.is(error, "SEQLOG_CLOSED")) catalog.streamToChange(name);

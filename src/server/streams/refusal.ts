@@ -18,11 +18,14 @@ export class Refusal extends Error {
   readonly kind: RefusalKind;
   /** Stable, for programs. */
   readonly code: string;
+  /** What programs may want to know beside. */
+  readonly facts: Readonly<Record<string, unknown>>;
 
-  constructor(kind: RefusalKind, code: string, message: string) {
+  constructor(kind: RefusalKind, code: string, message: string, facts: Readonly<Record<string, unknown>> = {}) {
     super(message);
     this.kind = kind;
     this.code = code;
+    this.facts = facts;
   }
 }
 
