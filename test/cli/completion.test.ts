@@ -93,6 +93,9 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(complete("seqlog help ex")).toEqual(["export"]);
     expect(complete("seqlog demo ")).toEqual(["crash", "help"]);
     expect(complete("seqlog consumers ")).toEqual(["list", "show", "seek", "reset", "delete", "help"]);
+    for (const line of ["seqlog consumers list s", "seqlog consumers list ", "seqlog consumers show ./events s"]) {
+      expect({ line, offered: complete(line) }).toEqual({ line, offered: [] });
+    }
     for (const line of ["seqlog cat ", "seqlog export x -o ", "seqlog cat x --from ", "seqlog nonsense "]) {
       expect({ line, offered: complete(line) }).toEqual({ line, offered: [] });
     }
@@ -140,11 +143,14 @@ test("zsh gets every command, option and value", () => {
   checkSyntax("zsh", script);
   expect(script.split("\n")[0]).toBe("#compdef seqlog");
   const words = shellWords(script, false);
-  for (const { name, summary, options, takesFiles } of commands) {
+  for (const { name, summary, options, words: given, takesFiles } of commands) {
     expect(words).toContain(`${name}:${summary}`);
     const start = words.indexOf(`${name})`);
     const specs = words.slice(start, words.indexOf(";;", start));
     expect(specs.includes("*:file:_files")).toBe(takesFiles);
+    expect(specs.filter((spec) => spec.startsWith("1:"))).toEqual(
+      given.length > 0 ? [`1:word:(${given.join(" ")})`] : [],
+    );
     for (const { names, description, value } of options) {
       const [first = ""] = names;
       const escaped = description.replaceAll(/[[\]\\:]/g, "\\$&");
@@ -166,7 +172,11 @@ test("fish gets every command, option and value", () => {
   const lines = script.split("\n").map((line) => shellWords(line, true));
   for (const line of lines.filter(([word]) => word !== undefined))
     expect(line.slice(0, 3)).toEqual(["complete", "-c", "seqlog"]);
-  for (const { name, summary, options, takesFiles } of commands) {
+  for (const { name, summary, options, words, takesFiles } of commands) {
+    if (words.length > 0) {
+      const first = `__fish_seen_subcommand_from ${name}; and test (count (commandline -opc)) -eq 2`;
+      expect(lines).toContainEqual(["complete", "-c", "seqlog", "-n", first, "-a", words.join(" ")]);
+    }
     expect(lines).toContainEqual([
       "complete",
       "-c",

@@ -39,7 +39,10 @@ function valueCases({ name, options }: CompletedCommand): string[] {
 
 function commandCase({ name, options, words }: CompletedCommand): string {
   const optionWords = [...options.flatMap(longest), "--help"].join(" ");
-  const others = words.length > 0 ? `else COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); ` : "";
+  const others =
+    words.length > 0
+      ? `elif [[ $COMP_CWORD -eq 2 ]]; then COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); `
+      : "";
   return `    ${name}) if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "${optionWords}" -- "$cur")); ${others}fi ;;`;
 }
 

@@ -8,7 +8,7 @@ export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly CompletedOption[];
-  /** Words that an argument may be. */
+  /** Words that the first argument may be. */
   readonly words: readonly string[];
   /** Whether an argument is a file or directory. */
   readonly takesFiles: boolean;

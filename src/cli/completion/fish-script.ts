@@ -16,10 +16,13 @@ export function fishScript(commands: readonly CompletedCommand[]): string {
 }
 
 function commandLines({ name, options, words, takesFiles }: CompletedCommand): string[] {
-  const head = `complete -c seqlog -n '__fish_seen_subcommand_from ${name}'`;
+  const seen = `__fish_seen_subcommand_from ${name}`;
+  const head = `complete -c seqlog -n '${seen}'`;
+  // Words that are complete: seqlog and the command alone, so that the first argument is being written.
+  const first = `complete -c seqlog -n '${seen}; and test (count (commandline -opc)) -eq 2'`;
   return [
     ...(takesFiles ? [`${head} -F`] : []),
-    ...(words.length > 0 ? [`${head} -a ${quote(words.join(" "))}`] : []),
+    ...(words.length > 0 ? [`${first} -a ${quote(words.join(" "))}`] : []),
     ...options.map((option) => `${head} ${optionFlags(option)} -d ${quote(option.description)}`),
   ];
 }

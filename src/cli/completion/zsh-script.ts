@@ -32,10 +32,12 @@ if [[ $funcstack[1] == _seqlog ]]; then _seqlog "$@"; else compdef _seqlog seqlo
 }
 
 function commandCase({ name, options, words, takesFiles }: CompletedCommand): string {
-  const rest = takesFiles ? "'*:file:_files'" : words.length > 0 ? `'*:word:(${words.join(" ")})'` : "";
-  const specs = [...options.map(optionSpec), "'(-h --help)'{-h,--help}'[print help]'", rest].filter(
-    (spec) => spec !== "",
-  );
+  const specs = [
+    ...options.map(optionSpec),
+    "'(-h --help)'{-h,--help}'[print help]'",
+    ...(words.length > 0 ? [`'1:word:(${words.join(" ")})'`] : []),
+    ...(takesFiles ? ["'*:file:_files'"] : []),
+  ];
   return `        ${name})
           _arguments -s \\
 ${specs.map((spec) => `            ${spec}`).join(" \\\n")}
