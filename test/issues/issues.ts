@@ -4,6 +4,8 @@
  * too; issues.test.ts runs each.
  */
 import { SeqlogError } from "../../src/errors.ts";
+import { lowestCheckpoint } from "../../src/consumer/protected.ts";
+import type { Checkpoint } from "../../src/log/consumer-contract.ts";
 import { FileLog } from "../../src/log/file-log.ts";
 import { LogWriter } from "../../src/segment/log-writer.ts";
 import { RecordIndex } from "../../src/segment/record-index.ts";
@@ -366,6 +368,25 @@ export const issues: readonly Issue[] = [
         );
         if (second !== 0) throw new Error(`when it came again the consumer stood at ${second}`);
         await log.close();
+      });
+    },
+  },
+  {
+    name: "a consumer's mirror was ahead of its store, which had gone back",
+    async run() {
+      await process(makeDisk(), "lives", async (machine) => {
+        const log = await FileLog.open(directory, { machine });
+        await log.appendBatch(["0", "1", "2", "3", "4", "5"]);
+        let ahead: string | undefined;
+        const save = ({ logId, generation, nextSeq }: Checkpoint): void => {
+          const kept = lowestCheckpoint(machine.storage, directory, { logId, generation })?.nextSeq ?? 0;
+          if (kept > nextSeq) ahead ??= `the mirror is at ${kept}, and the store goes back to ${nextSeq}`;
+        };
+        const consumer = await log.consumer("billing", { store: { load: () => undefined, save } });
+        // Twice on, so that both of its slots have left the old place.
+        for (const seq of [4, 5, 6, 2]) await consumer.seek(seq);
+        await log.close();
+        if (ahead !== undefined) throw new Error(ahead);
       });
     },
   },

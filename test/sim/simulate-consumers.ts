@@ -160,8 +160,8 @@ class ConsumerHistory {
     // One that has ended takes no part any more: it must not start another that nobody ends.
     for (; steps > 0 && machine.running && this.#world.failure === undefined; steps--) {
       const kind = this.#world.random.int(24);
-      if (kind < 7) inFlight.push(this.#log.append(log));
-      else if (kind < 9) inFlight.push(this.#log.appendBatch(log));
+      if (kind < 7) inFlight.push(this.#met(this.#log.append(log)));
+      else if (kind < 9) inFlight.push(this.#met(this.#log.appendBatch(log)));
       else if (kind < 12) await pause(machine, this.#world.random.pick([1, 10, 40, 150]));
       else if (kind < 14) for (let turns = this.#world.random.int(8); turns > 0; turns--) await machine.clock.turn();
       else if (kind === 14) await Promise.all(inFlight.splice(0));
@@ -176,6 +176,11 @@ class ConsumerHistory {
       this.#log.firstSeqMoved(log);
     }
     if (this.#world.random.chance(0.5)) await Promise.all(inFlight);
+  }
+
+  /** What an append meets is met, whether anybody comes to wait for it or not. */
+  async #met(append: Promise<void>): Promise<void> {
+    await append.catch((error: unknown) => this.#world.fail(error));
   }
 
   /** What the log says of its consumers. */
