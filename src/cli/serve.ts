@@ -17,8 +17,6 @@ interface ServeFlags {
   readonly tokenFile?: string;
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
-  readonly allowWebhook?: readonly string[];
-  readonly publicUrl?: string;
   readonly longPoll: number;
   readonly maxOpenLogs?: number;
   readonly json?: boolean;
@@ -31,10 +29,6 @@ and followed at the same URLs, beside their writers. /v1/logs lists both. docs/s
 
 On an address that other machines can reach --token-file is needed: a file with one token a line,
 sent as Authorization: Bearer TOKEN. There is no TLS: put a proxy in front.
-
-Who is subscribed to streams is woken by webhooks: over https, to addresses of the public internet
-alone. --allow-webhook HOST or HOST:PORT vouches for another host, over http too. Receivers call back
-at the URL that the subscription was made by, unless --public-url says what is in front of /v1/stream.
 
 Examples:
   seqlog serve ./data
@@ -57,12 +51,6 @@ export function defineServe(command: Command, context: CliContext): void {
     .option("--token-file <file>", "let in only who sends one of the tokens in this file")
     .option("--allow-host <name>", "a name that the server is reached by; may be repeated", gather)
     .option("--allow-origin <origin>", "an origin whose pages may use the server; may be repeated", gather)
-    .option(
-      "--allow-webhook <host>",
-      "a host that webhooks may go to, though it is not public; may be repeated",
-      gather,
-    )
-    .option("--public-url <url>", "the server's URL as receivers of webhooks know it")
     .option("--long-poll <seconds>", "how long a long poll waits", parseSeconds, 20)
     .option("--max-open-logs <number>", "logs of DIR kept open, those in use apart (default: 256)", parseCount)
     .option("--json", 'print {"url"} and errors as JSON')
@@ -100,8 +88,6 @@ async function serveUntilInterrupted(
     basePath: flags.basePath,
     hosts: flags.allowHost ?? [],
     origins: flags.allowOrigin ?? [],
-    allowWebhooks: flags.allowWebhook ?? [],
-    ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
     limits: { longPollTimeoutMs: flags.longPoll * 1000 },
     ...(flags.maxOpenLogs === undefined ? {} : { maxOpenLogs: flags.maxOpenLogs }),
     ...(flags.tokenFile === undefined ? {} : { tokens: tokensIn(flags.tokenFile) }),

@@ -16,7 +16,6 @@ import { type Context, answer, answerOfError, isOurs } from "./http/routes.ts";
 import { SendBudget } from "./http/send-budget.ts";
 import { Tokens } from "./http/tokens.ts";
 import { Catalog } from "./streams/catalog.ts";
-import { Subscriptions } from "./subscriptions/subscriptions.ts";
 
 /** Any log that is open in this process, whatever it is kept on. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -34,13 +33,6 @@ export interface HandlerSettings {
   readonly origins?: readonly string[];
   /** Bearer tokens, one of which every request must have. Default none is needed. */
   readonly tokens?: readonly string[];
-  /**
-   * Hosts that webhooks of subscriptions may go to, as `127.0.0.1` or `hooks.internal:8080`, beside those of
-   * the public internet over https: over http too, whatever their address. Default none.
-   */
-  readonly allowWebhooks?: readonly string[];
-  /** The server's URL as receivers of webhooks know it, in front of `/v1/stream`. Default that of the request that made the subscription. */
-  readonly publicUrl?: string;
   /** Logs that may be open at once, those in use apart. Default 256. */
   readonly maxOpenLogs?: number;
   /** What one client may take. */
@@ -66,8 +58,6 @@ const names: OptionNames<HandlerSettings & { readonly dir?: unknown; readonly lo
   allowAddresses: true,
   origins: true,
   tokens: true,
-  allowWebhooks: true,
-  publicUrl: true,
   maxOpenLogs: true,
   limits: true,
   onError: true,
@@ -120,13 +110,9 @@ export function createHandler(options: HandlerOptions): StreamHandler {
     origins: options.origins ?? [],
     tokens: tokens === undefined ? undefined : new Tokens(tokens),
   });
-  const publicUrl = options.publicUrl === undefined ? undefined : checkedUrl(options.publicUrl);
-  const catalog = catalogOf(machine, options, limits);
-  const subscriptions = subscriptionsOf(machine, options, catalog, { limits, publicUrl });
   const context: Context = {
     machine,
-    catalog,
-    subscriptions,
+    catalog: catalogOf(machine, options, limits),
     limits,
     guard,
     basePath,
@@ -151,7 +137,6 @@ export function createHandler(options: HandlerOptions): StreamHandler {
     },
     async close() {
       closing.abort();
-      await subscriptions?.close();
       await context.catalog.close();
     },
   };
@@ -166,31 +151,6 @@ function catalogOf(machine: Machine, options: HandlerOptions, limits: Limits): C
   const report = (error: Error): void => options.onError?.(error, undefined);
   const settings = { maxOpenLogs, maxRecordBytes: maxFrameBytes(limits), report };
   return Catalog.ofDirectory(machine, localPath(options.dir, "dir"), settings);
-}
-
-function subscriptionsOf(
-  machine: Machine,
-  options: HandlerOptions,
-  { streams }: Catalog,
-  settings: { readonly limits: Limits; readonly publicUrl: string | undefined },
-): Subscriptions | undefined {
-  const { maxSubscriptions, webhookTimeoutMs } = settings.limits;
-  if (streams === undefined || options.dir === undefined) return undefined;
-  return new Subscriptions(machine, localPath(options.dir, "dir"), streams, {
-    allowWebhooks: options.allowWebhooks ?? [],
-    publicUrl: settings.publicUrl,
-    maxSubscriptions,
-    webhookTimeoutMs,
-    report: (error) => options.onError?.(error, undefined),
-  });
-}
-
-function checkedUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
-    throw new TypeError(`publicUrl must be of the form https://logs.example.com/path, got ${JSON.stringify(text)}`);
-  }
-  return text.replace(/\/+$/, "");
 }
 
 function checkedBasePath(basePath: string): string {

@@ -187,8 +187,7 @@ export const nodeStorage: Storage = {
 
   openSync(at, mode, options) {
     const flags = flagsOf[mode] | guards | (options?.dsync === true && hasDsync ? c.O_DSYNC : 0);
-    const permissions = options?.isPrivate === true ? 0o600 : 0o644;
-    const fd = attempt("open", at, () => fs.openSync(at, flags, permissions));
+    const fd = attempt("open", at, () => fs.openSync(at, flags, 0o644));
     try {
       const stat = fs.fstatSync(fd);
       if (!stat.isFile()) throw ioError(stat.isDirectory() ? "EISDIR" : notRegular, "open", at);

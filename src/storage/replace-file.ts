@@ -7,15 +7,10 @@ import { writeFullySync } from "./write-fully.ts";
  * Writes a temporary file beside it, makes it durable, renames it into place and makes the name
  * durable. A failure before the rename leaves nothing behind but, at worst, the temporary file.
  */
-export function replaceFileSync(
-  storage: Storage,
-  path: string,
-  bytes: Uint8Array,
-  options?: { readonly isPrivate?: boolean },
-): void {
+export function replaceFileSync(storage: Storage, path: string, bytes: Uint8Array): void {
   const temporary = `${path}.tmp`;
   storage.unlinkSync(temporary);
-  const file = storage.openSync(temporary, "create-new", options);
+  const file = storage.openSync(temporary, "create-new");
   try {
     writeFullySync(file, bytes, 0);
     file.fsyncSync();

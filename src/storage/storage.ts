@@ -76,15 +76,8 @@ export interface Storage {
   readonly hasDsync: boolean;
   /** Whether overwriting zeros laid ahead is faster than growing the file: not on copy-on-write file systems. */
   prefersZeroAheadSync(directory: string): boolean;
-  /**
-   * With `dsync`, where `hasDsync`, each write is durable when it returns; elsewhere `dsync` changes nothing.
-   * A file that is made with `isPrivate` is for its owner's eyes alone, where the machine has such a thing.
-   */
-  openSync(
-    path: string,
-    mode: OpenMode,
-    options?: { readonly dsync?: boolean; readonly isPrivate?: boolean },
-  ): StorageFile;
+  /** With `dsync`, where `hasDsync`, each write is durable when it returns; elsewhere `dsync` changes nothing. */
+  openSync(path: string, mode: OpenMode, options?: { readonly dsync?: boolean }): StorageFile;
   /** Undefined when there is nothing. Does not follow a link at the end of the path. */
   statSync(path: string): FileStat | undefined;
   /** Names, in no particular order. */

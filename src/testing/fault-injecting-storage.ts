@@ -92,11 +92,7 @@ export class FaultInjectingStorage implements Storage {
     return this.#inner.prefersZeroAheadSync(directory);
   }
 
-  openSync(
-    path: string,
-    mode: OpenMode,
-    options?: { readonly dsync?: boolean; readonly isPrivate?: boolean },
-  ): StorageFile {
+  openSync(path: string, mode: OpenMode, options?: { readonly dsync?: boolean }): StorageFile {
     return this.#gate.perform("open", path, 0, 0, () => {
       return new FaultInjectingFile(this.#inner.openSync(path, mode, options), this.#clock, this.#gate, this.#held);
     });

@@ -134,18 +134,6 @@ describe("safety", () => {
   });
 
   test.each([
-    [
-      "a host of webhooks that is none",
-      ["--allow-webhook", "http://127.0.0.1"],
-      "webhooks may go to hosts as 127.0.0.1",
-    ],
-    ["a public URL that is none", ["--public-url", "logs.example.com"], "publicUrl must be of the form"],
-  ])("%s is refused", async (_, args, message) => {
-    const { code, stderr } = await seqlog(["serve", temporaryDirectory(), "--port", "0", ...args]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
-  });
-
-  test.each([
     ["an empty token file", "\n# nothing\n", "holds no token"],
     ["a token that is too short", "secret\n", "shorter than"],
   ])("%s is refused", async (_, content, message) => {

@@ -1,7 +1,6 @@
 /**
  * The conformance suite while the server is killed with SIGKILL at every 100th request: all that it
- * answered before is as true after. Live reads are between the kills, not under them; subscriptions,
- * which tell their receivers by themselves, have a test of their own (subscription-kill.test.ts).
+ * answered before is as true after. Live reads are between the kills, not under them.
  * SEQLOG_KILL_EVERY=25 kills four times as often.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -15,7 +14,7 @@ import { ServerProcess } from "./server-process.ts";
 const everyRequest = Number(process.env["SEQLOG_KILL_EVERY"] ?? 100);
 
 const directory = mkdtempSync(join(tmpdir(), "seqlog-server-"));
-const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000, subscriptions: false };
+const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000 };
 let proxy: KillProxy;
 
 beforeAll(async () => {

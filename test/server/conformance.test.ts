@@ -9,8 +9,8 @@ import { ServerProcess } from "./server-process.ts";
 import { type StreamCopy, answerAgain, copyOf } from "./stream-copy.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "seqlog-server-"));
-const args = ["--long-poll", String(longPollSeconds), "--allow-webhook", "127.0.0.1"];
-const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000, subscriptions: true };
+const args = ["--long-poll", String(longPollSeconds)];
+const suite: Suite = { baseUrl: "", longPollTimeoutMs: longPollSeconds * 1000 };
 let server: ServerProcess;
 let recorded: RecordedRequests;
 

@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import { failWith } from "../../src/testing/fault-plan.ts";
 import { SimulatedDisk } from "../../src/testing/simulated-disk.ts";
 import { header } from "../../src/server/http/protocol-headers.ts";
-import type { PostWebhook } from "../../src/server/subscriptions/post-webhook.ts";
 import { type Reply, StreamServer, servedDirectory } from "../sim/stream-server.ts";
 
 /** Runs both on a disk. */
@@ -41,33 +40,3 @@ test("an offset that a server cannot see is not called wrong while another one w
     await first.close();
     expect(shown(await second.send("GET", "a", { query }))).toBe("410 OFFSET_BEYOND");
   }));
-
-test("whoever is subscribed is woken by the other server when the first one ends, without anybody asking it", async () => {
-  const disk = new SimulatedDisk();
-  const sent: string[] = [];
-  const refuse: PostWebhook = () => Promise.reject(new Error("nobody is there"));
-  const take: PostWebhook = async ({ body }) => {
-    sent.push(body);
-    await Promise.resolve();
-    return { status: 200, body: '{"done":true}' };
-  };
-  const [one, two] = [disk.boot(), disk.boot()];
-  const first = new StreamServer(one, refuse);
-  await disk.runUntil(first.send("PUT", "a"));
-  const second = new StreamServer(two, take);
-  const body = JSON.stringify({ type: "webhook", pattern: "*", webhook: { url: "http://hook/" } });
-  expect(shown(await disk.runUntil(first.send("PUT", "__ds/subscriptions/h", { body })))).toBe("201 ");
-  expect(shown(await disk.runUntil(first.send("POST", "a", { body: "[1]" })))).toBe("204 ");
-  expect(shown(await disk.runUntil(second.send("GET", "__ds/subscriptions/h")))).toBe("423 SEQLOG_LOCKED");
-  disk.kill(one);
-  const begin = two.clock.now();
-  await disk.runUntil(
-    (async () => {
-      while (sent.length === 0) await new Promise<void>((done) => void two.clock.after(100, done, { keepAlive: true }));
-    })(),
-  );
-  expect(two.clock.now() - begin).toBeLessThanOrEqual(10_500);
-  expect(JSON.parse(sent[0] as string)).toMatchObject({ subscription_id: "h", streams: [{ path: "a" }] });
-  await disk.runUntil(second.close());
-  expect(two.openFiles).toBe(0);
-});

@@ -7,9 +7,6 @@ import { Guard } from "../../src/server/http/guard.ts";
 import { limitsOf } from "../../src/server/http/limits.ts";
 import { type Context, answer } from "../../src/server/http/routes.ts";
 import { Catalog } from "../../src/server/streams/catalog.ts";
-import type { StreamStore } from "../../src/server/streams/stream-store.ts";
-import type { PostWebhook } from "../../src/server/subscriptions/post-webhook.ts";
-import { Subscriptions } from "../../src/server/subscriptions/subscriptions.ts";
 import type { SimulatedMachine } from "../../src/testing/simulated-machine.ts";
 
 /** What is served. */
@@ -40,35 +37,18 @@ export class StreamServer {
   readonly machine: SimulatedMachine;
   /** Whether operations of its disk were made to fail. */
   hasErrors = false;
-  /** What went wrong beside the requests. */
-  readonly reported: Error[] = [];
   readonly #context: Context;
   readonly #closing = new AbortController();
   readonly #errors = new Map<HttpRequest, unknown>();
 
-  /**
-   * @param post where webhooks go to; without it there are no subscriptions
-   * @throws what the start of a server meets
-   */
-  constructor(machine: SimulatedMachine, post?: PostWebhook) {
+  /** @throws what the start of a server meets */
+  constructor(machine: SimulatedMachine) {
     this.machine = machine;
     machine.storage.makeDirectorySync(servedDirectory);
-    // So few that logs are closed, with their state, and opened again all the time.
-    const catalog = Catalog.ofDirectory(machine, servedDirectory, { maxOpenLogs: 2, maxRecordBytes: 64 * 1024 });
     this.#context = {
       machine,
-      catalog,
-      subscriptions:
-        post === undefined
-          ? undefined
-          : new Subscriptions(machine, servedDirectory, catalog.streams as StreamStore, {
-              allowWebhooks: ["hook"],
-              publicUrl: undefined,
-              maxSubscriptions: 4,
-              webhookTimeoutMs: 10_000,
-              report: (error) => void this.reported.push(error),
-              post,
-            }),
+      // So few that logs are closed, with their state, and opened again all the time.
+      catalog: Catalog.ofDirectory(machine, servedDirectory, { maxOpenLogs: 2, maxRecordBytes: 64 * 1024 }),
       limits: limitsOf({ maxChunkBytes: 64, longPollTimeoutMs: longPollMs }),
       guard: new Guard({ hosts: [], allowsAddresses: false, origins: [], tokens: undefined }),
       basePath: "",
@@ -109,11 +89,7 @@ export class StreamServer {
   /** Ends it in order. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const closed = (async () => {
-      await this.#context.subscriptions?.close();
-      await this.#context.catalog.close();
-    })();
-    await Promise.race([closed, this.machine.died]);
+    await Promise.race([this.#context.catalog.close(), this.machine.died]);
   }
 }
 

@@ -33,10 +33,7 @@ export async function append(context: Context, request: HttpRequest, name: strin
   try {
     refuseWhenClosing(closing);
     streams.touch(entry, "append");
-    const result = await stream.append(frame);
-    // Whatever the answer is: what was not answered before may be there all the same.
-    context.subscriptions?.appended(entry, result.tail);
-    return answerOfAppend(asked, result, body.length > 0);
+    return answerOfAppend(asked, await stream.append(frame), body.length > 0);
   } catch (error) {
     // It may have been deleted meanwhile: then that is the answer.
     if (SeqlogError.is(error, "SEQLOG_CLOSED")) catalog.streamToChange(name);

@@ -30,7 +30,6 @@ export async function create(
   const { entry, isNew } = await streams.create({ ...asked, body, charge: (bytes) => request.charge(bytes) });
   const { stream, release } = await streams.hold(entry);
   try {
-    context.subscriptions?.appended(entry, stream.tail);
     const headers: Record<string, string> = {
       "content-type": entry.meta.contentType,
       "content-length": "0",

@@ -16,10 +16,6 @@ export interface Limits {
   readonly maxEventsMs: number;
   /** How long a client may take to accept what was sent to it, before it is dropped. Default 30 s. */
   readonly slowReaderMs: number;
-  /** Subscriptions of a directory. Default 1,000. */
-  readonly maxSubscriptions: number;
-  /** How long the receiver of a webhook may take to answer. Default 30 s. */
-  readonly webhookTimeoutMs: number;
 }
 
 /** The limits, unless others are asked for. */
@@ -32,8 +28,6 @@ const defaultLimits: Limits = {
   heartbeatMs: 15_000,
   maxEventsMs: 60_000,
   slowReaderMs: 30_000,
-  maxSubscriptions: 1000,
-  webhookTimeoutMs: 30_000,
 };
 
 /** The largest body of which every frame is within the largest record that a log takes (1 GiB). */

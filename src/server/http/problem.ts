@@ -47,7 +47,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof Refusal) {
     const headers = error.kind === "not-allowed" ? { headers: { allow: "GET, HEAD, OPTIONS" } } : {};
-    return new Problem(statusOf[error.kind], error.code, error.message, { ...headers, facts: error.facts });
+    return new Problem(statusOf[error.kind], error.code, error.message, headers);
   }
   if (error instanceof SeqlogError) return problemOfLog(error);
   return new Problem(500, "INTERNAL", "something went wrong in the server; its log says more", { cause: error });

@@ -2,10 +2,8 @@
 import type { Machine } from "../../storage/storage.ts";
 import type { Catalog } from "../streams/catalog.ts";
 import { decodePath, problemOfPath } from "../streams/stream-path.ts";
-import type { Subscriptions } from "../subscriptions/subscriptions.ts";
 import { append } from "./append.ts";
 import { refuseWhenClosing, whileOpen } from "./closing.ts";
-import { type ControlRoute, answerControl, controlRouteOf, isOpenRoute } from "./control.ts";
 import { create } from "./create.ts";
 import type { HttpAnswer, HttpRequest } from "./exchange.ts";
 import type { Guard } from "./guard.ts";
@@ -20,8 +18,6 @@ import { remove } from "./remove.ts";
 export interface Context {
   readonly machine: Machine;
   readonly catalog: Catalog;
-  /** Undefined where there is no directory for streams. */
-  readonly subscriptions: Subscriptions | undefined;
   readonly limits: Limits;
   readonly guard: Guard;
   /** In front of every path. */
@@ -52,9 +48,7 @@ export async function answer(context: Context, request: HttpRequest): Promise<Ht
   let answered: HttpAnswer;
   try {
     const path = pathBelow(context.basePath, request.target);
-    const control = path.startsWith(streams) ? controlRouteOf(path.slice(streams.length)) : undefined;
-    const isOpen = path === healthPath || isOpenRoute(control);
-    answered = context.guard.check(request, isOpen) ?? (await route(context, request, path, control));
+    answered = context.guard.check(request, path === healthPath) ?? (await route(context, request, path));
   } catch (error) {
     return answerOfError(context, request, error);
   }
@@ -76,12 +70,7 @@ function dressed(context: Context, request: HttpRequest, answered: HttpAnswer): 
   return { ...answered, headers };
 }
 
-async function route(
-  context: Context,
-  request: HttpRequest,
-  path: string,
-  control: ControlRoute | undefined,
-): Promise<HttpAnswer> {
+async function route(context: Context, request: HttpRequest, path: string): Promise<HttpAnswer> {
   refuseWhenClosing(context.closing);
   if (path === healthPath) return health(request);
   if (path === listPath) return listing(context, request);
@@ -90,12 +79,11 @@ async function route(
       hint: `streams are at ${context.basePath}${streams}<name>, their list at ${context.basePath}/v1/logs`,
     });
   }
-  const name = control === undefined ? nameOf(path.slice(streams.length)) : "";
+  const name = nameOf(path.slice(streams.length));
   const encoding = request.header("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new Problem(415, "CONTENT_ENCODING", `bodies are taken as they are, not in ${encoding}`);
   }
-  if (control !== undefined) return await answerControl(context, request, control, path);
   switch (request.method) {
     case "POST":
       return await append(context, request, name);

@@ -18,14 +18,11 @@ export class Refusal extends Error {
   readonly kind: RefusalKind;
   /** Stable, for programs. */
   readonly code: string;
-  /** What programs may want to know beside. */
-  readonly facts: Readonly<Record<string, unknown>>;
 
-  constructor(kind: RefusalKind, code: string, message: string, facts: Readonly<Record<string, unknown>> = {}) {
+  constructor(kind: RefusalKind, code: string, message: string) {
     super(message);
     this.kind = kind;
     this.code = code;
-    this.facts = facts;
   }
 }
 

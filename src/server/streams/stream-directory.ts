@@ -58,11 +58,6 @@ export class StreamDirectory {
     return this.#machine.storage.statSync(this.#root) !== undefined;
   }
 
-  /** Whether there are subscriptions, or were. */
-  get hasSubscriptions(): boolean {
-    return this.#machine.storage.statSync(join(this.#parent, "subscriptions")) !== undefined;
-  }
-
   /** Where a stream is, and where it is while it is made. */
   placeOf(id: string): { readonly parent: string; readonly draft: string; readonly directory: string } {
     const directory = join(this.#root, id);

@@ -45,14 +45,6 @@ export interface StoreOptions {
   readonly report?: (error: Error) => void;
 }
 
-/** Who wants to know which streams are this process's to watch. Called in the middle of a change: it must not throw, nor wait. */
-export interface StreamWatcher {
-  /** This process is the one that makes and removes streams from now on. */
-  owned(): void;
-  /** A stream is not there any more, for anybody. */
-  removed(entry: StreamEntry): void;
-}
-
 /** How often streams whose time is over are looked for. */
 const sweepMs = 10_000;
 
@@ -71,8 +63,6 @@ const leaseReserve = 1 / 4;
 type Extent = "names" | "all";
 
 export class StreamStore {
-  /** Told of what changes which streams there are. */
-  watcher: StreamWatcher | undefined;
   readonly #machine: Machine;
   readonly #storage: Storage;
   readonly #directory: StreamDirectory;
@@ -115,16 +105,6 @@ export class StreamStore {
     }
     store.#sweepLater();
     return store;
-  }
-
-  /** Whether this process is the one that makes and removes streams. */
-  get isOwned(): boolean {
-    return this.#directory.isOwned;
-  }
-
-  /** Makes this process the one that makes and removes streams. @throws SEQLOG_LOCKED when another one is */
-  own(): void {
-    this.#own();
   }
 
   /** The stream of a name, also one that is deleted and has forks. Streams whose time is over are not there. */
@@ -198,13 +178,11 @@ export class StreamStore {
   /**
    * Notes that a stream is read or appended to; with a TTL it lives on, durably, before this returns. Only
    * the owner of the directory can see to that: elsewhere a read does not prolong its life, and an append,
-   * which might be lost with it, is refused. So is one elsewhere where there are subscriptions: only the
-   * owner wakes those whom it is for.
+   * which might be lost with it, is refused.
    *
    * @throws SEQLOG_LOCKED for an append, when another process makes and removes streams here
    */
   touch(entry: StreamEntry, use: "read" | "append"): void {
-    if (use === "append" && !this.#directory.isOwned && this.#directory.hasSubscriptions) this.#own();
     if (entry.meta.ttlSeconds === null) return;
     if (use === "append") this.#own();
     this.#prolong(entry, 0);
@@ -435,7 +413,6 @@ export class StreamStore {
     // A stream that cannot be read may be a fork of it.
     if (entry.forks.size > 0 || this.#unreadable !== undefined) {
       this.#storeMeta(entry, { ...entry.meta, isDeleted: true });
-      this.watcher?.removed(entry);
       return;
     }
     this.#remove(entry);
@@ -472,7 +449,6 @@ export class StreamStore {
 
   #forget(entry: StreamEntry): void {
     entry.isGone = true;
-    this.watcher?.removed(entry);
     this.#byId.delete(entry.meta.id);
     if (this.#byPath.get(entry.meta.path) === entry) this.#byPath.delete(entry.meta.path);
     entry.stream?.changes.bump();
@@ -511,8 +487,6 @@ export class StreamStore {
   #sweep(): void {
     try {
       this.#lookForUnreadable();
-      // Those who are subscribed wait for an owner, whether anybody asks for a stream or not.
-      if (!this.#directory.isOwned && this.#directory.hasSubscriptions) this.#lookAgain("names");
     } catch (error) {
       // Whoever asks for a stream is told.
       if (!(error instanceof SeqlogError)) throw error;
@@ -556,7 +530,6 @@ export class StreamStore {
     this.#directory.own();
     // What the other process did before it let go.
     this.#look("all");
-    this.watcher?.owned();
   }
 
   /** Where another process changes what there is, looks again now and then. */
@@ -567,7 +540,6 @@ export class StreamStore {
     if (!this.#lookAgainFor[extent].isDue || !this.#directory.exists) return;
     this.#directory.tryToOwn();
     this.#look(extent);
-    if (this.#directory.isOwned) this.watcher?.owned();
   }
 
   /** There may be a stream that is not known, or none where one is. */
