@@ -12,14 +12,19 @@ import { natsServer, networkNamespaces, onlyWith } from "../machine/needs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-function listens(port: number): Promise<boolean> {
+/** The id of the NATS server at a port, which it greets with; undefined where none is. Another test's may have come by the port since. */
+function serverAt(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
+    const end = (id?: string): void => {
       socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
+      resolve(id);
+    };
+    socket.once("data", (greeting) => end(/"server_id":"(\w+)"/.exec(greeting.toString())?.[1]));
+    socket.once("error", () => end());
+    socket.once("close", () => end());
+    // What says nothing first is no NATS server.
+    socket.setTimeout(10_000, () => end());
   });
 }
 
@@ -33,10 +38,12 @@ test(
       const ports = [...line.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port));
       expect(line).toMatch(/^nats:\/\/.*\/my-log$/);
       expect(ports).toHaveLength(3);
-      for (const port of ports) expect(await listens(port)).toBe(true);
+      const servers = await Promise.all(ports.map(serverAt));
+      expect(servers).not.toContain(undefined);
       child.kill("SIGINT");
       await exited;
-      for (const port of ports) expect(await listens(port)).toBe(false);
+      const left = await Promise.all(ports.map(serverAt));
+      expect(left.filter((id) => id !== undefined && servers.includes(id))).toEqual([]);
     } finally {
       child.kill("SIGKILL");
     }
