@@ -158,7 +158,7 @@ function* claimedLength(file: StorageFile, at: number, size: number): Plan<numbe
 }
 
 /** Whether the file may be a log whose first record was interrupted: its own offset is 0, and its UUID, if any of it is there, one of ours. */
-function* mayBeginRecord(file: StorageFile, size: number): Plan<boolean> {
+export function* mayBeginRecord(file: StorageFile, size: number): Plan<boolean> {
   const header = yield* readAt(file, 0, Math.min(size, headerLength));
   if (header.every((byte) => byte === 0)) return true;
   if (header.subarray(headerAt.offset, headerAt.crc).some((byte) => byte !== 0)) return false;
